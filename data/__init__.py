@@ -1,0 +1,1 @@
+"""Rows: a declared source becomes checked splits and the task's contract."""

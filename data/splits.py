@@ -1,0 +1,68 @@
+"""Training, validation and test rows."""
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from data.params import RandomSplit, TimeSplit
+
+SPLITS = ("train", "validation", "test")
+
+
+def assign(table: pd.DataFrame, split: TimeSplit | RandomSplit, target: str, seed: int, key: str) -> pd.Series:
+    """The name of the split that each row belongs to.
+
+    Args:
+        table: raw rows with their target.
+        split: where to cut.
+        target: the column whose classes a random split keeps in proportion.
+        seed: of the random draw.
+        key: the task's place in `params.yaml`, for messages.
+
+    Raises:
+        InputError: the time column is missing or no time, or a split has no row of some class.
+    """
+    names = _by_time(table, split, key) if isinstance(split, TimeSplit) else _at_random(table, split, target, seed)
+    for name in SPLITS:
+        for label in table[target].unique():
+            if not (names.eq(name) & table[target].eq(label)).any():
+                raise InputError(
+                    f"params.yaml: {key}.split: no row of class {label!r} falls into {name}; "
+                    "move the cut or bring more rows of that class"
+                )
+    return names
+
+
+def _by_time(table: pd.DataFrame, split: TimeSplit, key: str) -> pd.Series:
+    if split.column not in table:
+        raise InputError(
+            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; it has {', '.join(table)}"
+        )
+    moments = pd.to_datetime(table[split.column], utc=True, errors="coerce")
+    if moments.isna().any():
+        raise InputError(
+            f"params.yaml: {key}.split.column: {int(moments.isna().sum())} values of {split.column!r} are no times; "
+            "split by another column, or by: random"
+        )
+    cuts = {name: pd.to_datetime(getattr(split, name), utc=True, errors="coerce") for name in SPLITS[1:]}
+    for name, cut in cuts.items():
+        if pd.isna(cut):
+            raise InputError(
+                f"params.yaml: {key}.split.{name}: {getattr(split, name)!r} is no date; expected one like 2013-10-01"
+            )
+    if cuts["validation"] >= cuts["test"]:
+        raise InputError(f"params.yaml: {key}.split: validation must begin before test; exchange the dates")
+    names = np.where(moments >= cuts["test"], "test", np.where(moments >= cuts["validation"], "validation", "train"))
+    return pd.Series(names, index=table.index)
+
+
+def _at_random(table: pd.DataFrame, split: RandomSplit, target: str, seed: int) -> pd.Series:
+    random = np.random.default_rng(seed)
+    names = pd.Series("train", index=table.index, dtype=object)
+    for _, rows in table.groupby(target, sort=True):
+        shuffled = random.permutation(rows.index.to_numpy())
+        test = max(1, round(len(rows) * split.test))
+        validation = max(1, round(len(rows) * split.validation))
+        names.loc[shuffled[:test]] = "test"
+        names.loc[shuffled[test : test + validation]] = "validation"
+    return names

@@ -1,0 +1,1 @@
+"""Versions: candidates become registered versions, and a gate decides what is in Production."""

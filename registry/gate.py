@@ -1,0 +1,116 @@
+"""The gate: champion and challenger on the same test rows, and a verdict with its evidence."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from data.contract import Contract
+from data.params import Strict
+from training.graph import Graph
+from training.metrics import LOWER_IS_BETTER, Evaluation, Interval, bootstrap
+
+Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brier"]
+BASELINE = "baseline"  # the champion while there is none: class shares for every row
+
+
+class Gate(Strict):
+    """What a challenger must show, declared under `gate:` in `params.yaml`."""
+
+    metric: Metric = "auc"
+    margin: float = Field(0.0, ge=0)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    resamples: int = Field(1000, ge=100)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's decision, with its evidence."""
+
+    better: bool
+    reason: str
+    challenger: str
+    champion: str
+    metric: str
+    challenger_value: float | None
+    champion_value: float | None
+    difference: Interval | None
+    """Challenger's lead over the champion, positive where the challenger is better."""
+    margin: float
+    confidence: float
+    rows: int
+    data: str
+
+    def to_json(self) -> str:
+        """The verdict as JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Verdict":
+        """The verdict that `to_json` wrote."""
+        content: dict[str, Any] = json.loads(text)
+        difference = content.pop("difference")
+        return cls(difference=Interval(**difference) if difference else None, **content)
+
+
+def judge(
+    gate: Gate,
+    challenger: tuple[str, Path],
+    champion: tuple[str, Path] | None,
+    rows: pd.DataFrame,
+    contract: Contract,
+    data: str,
+    seed: int,
+) -> Verdict:
+    """Score both graphs on the test rows and bootstrap their difference row by row.
+
+    Args:
+        gate: metric, margin and confidence.
+        challenger: name and graph of what wants to be in Production.
+        champion: name and graph of what is there; None compares with the class shares of the rows.
+        rows: test rows with their target.
+        contract: the task's contract.
+        data: digest of the prepared data, noted in the verdict.
+        seed: of the bootstrap.
+
+    Returns:
+        The verdict "better" only where the interval's lower end lies above the margin: a tie keeps the champion.
+    """
+    codes = contract.codes(rows[contract.target])
+    name = champion[0] if champion else BASELINE
+    common = {"challenger": challenger[0], "champion": name, "metric": gate.metric, "margin": gate.margin}
+    common |= {"confidence": gate.confidence, "rows": len(rows), "data": data}
+    if champion is None:
+        shares = np.bincount(codes, minlength=len(contract.classes)) / len(codes)
+        reference = np.tile(shares, (len(codes), 1))
+    else:
+        graph = Graph(champion[1])
+        missing = sorted(set(graph.kinds) - set(contract.names))
+        if missing or graph.classes != list(contract.classes):
+            lacks = f"it needs the columns {', '.join(missing)}" if missing else "it has other classes"
+            reason = (
+                f"{name} does not fit today's data ({lacks}), so nothing was compared and it stays; "
+                f"to replace it: python -m registry promote {contract.task} "
+                f"{challenger[0].rpartition(' ')[2]} --to Production"
+            )
+            return Verdict(False, reason, challenger_value=None, champion_value=None, difference=None, **common)
+        reference = graph.score(rows)[1]
+    sign = -1.0 if gate.metric in LOWER_IS_BETTER else 1.0
+    ours = Evaluation(Graph(challenger[1]).score(rows)[1], codes).statistic(gate.metric)
+    theirs = Evaluation(reference, codes).statistic(gate.metric)
+    everything = np.ones(len(rows))
+    low, high = bootstrap(
+        lambda weights: sign * (ours(weights) - theirs(weights)), len(rows), seed, gate.resamples, gate.confidence
+    )
+    value, other = ours(everything), theirs(everything)
+    difference = Interval(sign * (value - other), float(low), float(high))
+    better = difference.low > gate.margin
+    reason = (
+        f"{gate.metric} {value:.4f} against {other:.4f} of {name}: lead {difference} "
+        f"is {'above' if better else 'not above'} the margin {gate.margin:g}"
+    )
+    return Verdict(better, reason, challenger_value=value, champion_value=other, difference=difference, **common)

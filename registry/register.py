@@ -1,0 +1,118 @@
+"""The register stage: declared candidates become versions, the gate judges the new ones, stages move."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from data.contract import Contract
+from data.errors import InputError
+from data.params import PARAMS, parse
+from data.prepare import PREPARED
+from registry import gate, stages, versions
+from registry.gate import Gate, Verdict
+from training import candidate as candidates
+from training import lineage, models
+from training.candidate import Candidate
+
+VERDICT_TAG, REASON_TAG = "verdict", "verdict.reason"
+EVIDENCE = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A declared candidate, its version, and whether this call registered it."""
+
+    candidate: Candidate
+    version: ModelVersion
+    new: bool
+
+
+def register(content: dict[str, Any], task: str) -> list[Entry]:
+    """Register the task's declared candidates, judge the versions without a verdict, move the stages.
+
+    Every step is taken once: a call after one that was killed goes on where that one stopped.
+
+    Raises:
+        InputError: a declaration is wrong, or no declared candidate lies in the candidates' folder.
+    """
+    declared = models.of_task(content, task)
+    conditions = parse(Gate, content.get("gate", {}), "gate")
+    found = [candidate for name in declared if (candidate := candidates.read(task, name))]
+    if not found:
+        names = " ".join(f"train@{name}" for name in declared)
+        raise InputError(
+            f"{PARAMS}: no declared candidate of {task} lies in {candidates.CANDIDATES / task}; run `dvc repro {names}`"
+        )
+    client = MlflowClient()
+    entries = [Entry(candidate, *versions.ensure(client, candidate)) for candidate in found]
+    stages.reconcile(client, task)
+    entries.sort(key=lambda entry: entry.candidate.validation[conditions.metric], reverse=True)
+    for entry in entries:
+        if VERDICT_TAG not in entry.version.tags:
+            _consider(client, entry, entries, conditions, content.get("seed", 0))
+    return [
+        Entry(entry.candidate, client.get_model_version(task, entry.version.version), entry.new) for entry in entries
+    ]
+
+
+def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Gate, seed: int) -> None:
+    """Judge one version and move the stages; the tag that ends it is written last."""
+    task, version = entry.candidate.task, entry.version
+    champion = stages.current(client, task, stages.PRODUCTION)
+    verdict = _evidence(client, version)
+    if verdict is None:
+        print(f"{task}: judging version {version.version} ({entry.candidate.model})", flush=True)
+        verdict = _judge(entry, champion, conditions, seed)
+        client.log_text(version.run_id, verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
+    loser: ModelVersion | None = version
+    if verdict.better:
+        loser = champion if champion and champion.version != version.version else None
+        stages.put(client, task, version.version, stages.PRODUCTION)
+    if loser is not None and _belongs_in_staging(client, loser, entries, conditions):
+        stages.put(client, task, loser.version, stages.STAGING)
+    client.set_model_version_tag(task, version.version, REASON_TAG, verdict.reason)
+    client.set_model_version_tag(task, version.version, VERDICT_TAG, "better" if verdict.better else "not better")
+
+
+def _belongs_in_staging(
+    client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Gate
+) -> bool:
+    """Staging holds the runner-up: the loser of a verdict, unless a declared version that validates better is there."""
+    validation = {entry.version.version: entry.candidate.validation[conditions.metric] for entry in entries}
+    holder = stages.current(client, loser.name, stages.STAGING)
+    if holder is None or holder.version not in validation:
+        return True
+    return validation.get(loser.version, 0.0) > validation[holder.version]
+
+
+def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
+    folder = f"versions/{version.version}"
+    if not any(file.path.endswith(EVIDENCE) for file in client.list_artifacts(version.run_id, folder)):
+        return None
+    with tempfile.TemporaryDirectory() as temporary:
+        path = client.download_artifacts(version.run_id, f"{folder}/{EVIDENCE}", temporary)
+        return Verdict.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def _judge(entry: Entry, champion: ModelVersion | None, conditions: Gate, seed: int) -> Verdict:
+    prepared = PREPARED / entry.candidate.task
+    with tempfile.TemporaryDirectory() as temporary:
+        holder = (_name(champion), versions.graph(champion, Path(temporary))) if champion else None
+        return gate.judge(
+            conditions,
+            (_name(entry.version), entry.candidate.graph),
+            holder,
+            pd.read_parquet(prepared / "test.parquet"),
+            Contract.load(prepared),
+            lineage.folder_digest(prepared),
+            seed,
+        )
+
+
+def _name(version: ModelVersion) -> str:
+    return f"version {version.version}"

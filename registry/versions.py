@@ -1,0 +1,104 @@
+"""Registered versions: each candidate once, told apart by its graph's digest."""
+
+import hashlib
+import logging
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+import training.graph
+from data.contract import Contract
+from data.errors import InputError
+from training import tracking
+from training.candidate import Candidate
+
+DIGEST = "graph.digest"
+SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
+EXAMPLE_ROWS = 2
+
+logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)
+
+
+def of_task(client: MlflowClient, task: str) -> list[ModelVersion]:
+    """A task's versions, oldest first."""
+    found = client.search_model_versions(f"name = '{task}'")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bool]:
+    """The candidate's version, and whether it was registered just now.
+
+    The version is created last, in one write with its tags, so that there is never one without its graph.
+    """
+    run_id = tracking.record(candidate)
+    for version in of_task(client, candidate.task):
+        if version.tags.get(DIGEST) == candidate.digest:
+            return version, False
+    try:
+        client.create_registered_model(candidate.task, description=f"Versions of the task {candidate.task}.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    run = client.get_run(run_id)
+    model_uri = _log_model(candidate, run_id)
+    client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
+    interval = candidate.test["auc"]
+    version = client.create_model_version(
+        candidate.task,
+        model_uri,
+        run_id,
+        tags=tracking.lineage_tags(candidate) | {"test.auc": str(interval)},
+        description=f"{candidate.model} ({candidate.family}), test AUC {interval}",
+    )
+    return version, True
+
+
+def graph(version: ModelVersion, folder: Path) -> Path:
+    """A version's graph, fetched into `folder` and checked against the digest it was registered with.
+
+    Raises:
+        InputError: the graph is not the one that was registered.
+    """
+    uri = f"models:/{version.name}/{version.version}"
+    path = Path(mlflow.artifacts.download_artifacts(f"{uri}/artifacts/graph.onnx", dst_path=str(folder)))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != version.tags.get(DIGEST):
+        raise InputError(
+            f"{uri}: its graph has SHA-256 {digest[:12]}…, registered was {str(version.tags.get(DIGEST))[:12]}…; "
+            "the file was changed after registration, do not use this version"
+        )
+    return path
+
+
+def signature(contract: Contract) -> ModelSignature:
+    """The contract as MLflow states it: numbers are doubles, categories strings, all required."""
+    types = {"number": "double", "category": "string"}
+    inputs = [ColSpec(types[column.kind], column.name) for column in contract.columns]
+    probabilities = [ColSpec("float", f"probability_{name}") for name in contract.classes]
+    return ModelSignature(Schema(list(inputs)), Schema([ColSpec("string", "label"), *probabilities]))
+
+
+def _log_model(candidate: Candidate, run_id: str) -> str:
+    contract = Contract.load(tracking.PREPARED / candidate.task)
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=candidate.model,
+            python_model=training.graph.__file__,
+            artifacts={"graph": str(candidate.graph)},
+            signature=signature(contract),
+            input_example=_example(candidate.task, contract),
+            pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
+        )
+    return logged.model_uri
+
+
+def _example(task: str, contract: Contract) -> pd.DataFrame:
+    rows = pd.read_parquet(tracking.PREPARED / task / "test.parquet")[contract.names].head(EXAMPLE_ROWS)
+    return rows.astype(dict.fromkeys(contract.of_kind("number"), "float64"))

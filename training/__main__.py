@@ -1,0 +1,63 @@
+"""`python -m training train MODEL`."""
+
+import os
+import sys
+import time
+
+import typer
+
+from data import errors, params
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def check() -> None:
+    """Check every task and model that `params.yaml` declares."""
+    from training import models
+
+    content = params.load()
+    for task in content["tasks"]:
+        params.task(content, task)
+        if not models.of_task(content, task):
+            raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
+
+
+@app.command()
+def train(model: str) -> None:
+    """Fit MODEL as `params.yaml` declares it, write its candidate and record its MLflow run."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from training import models
+
+    content = params.load()
+    declared = models.declared(content, model)
+
+    from training.parity import ParityError
+    from training.train import train as run
+
+    try:
+        candidate = run(declared, content["models"][model], content.get("seed", 0))
+    except ParityError as error:
+        raise errors.InputError(f"{model}: {error}") from None
+    print(f"{model}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s")
+
+    from training.tracking import record
+
+    record(candidate)
+
+
+@app.command()
+def share(since: float) -> None:
+    """Say what share of the seconds since SINCE (an epoch time) went into fitting."""
+    from training import candidate, models
+
+    content = params.load()
+    declared = [models.declared(content, name) for name in content["models"]]
+    found = [candidate.read(model.task, model.name) for model in declared]
+    fitting = sum(one.fit_seconds for one in found if one and one.started >= since)
+    total = time.time() - since
+    print(f"{total:.0f} s, of which {fitting:.0f} s ({fitting / total:.0%}) were fitting", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    errors.run(app)

@@ -1,0 +1,100 @@
+"""A candidate on disk: `candidates/<task>/<model>/` with its graph, native model, plots and record."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from training.metrics import Interval
+
+CANDIDATES = Path("candidates")
+UNFINISHED = CANDIDATES / ".unfinished"
+GRAPH, NATIVE, PLOTS, RECORD, METRICS = "graph.onnx", "native", "plots", "candidate.json", "metrics.json"
+LEARNING_CURVE = "learning_curve.csv"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What `candidate.json` says; times in seconds, memory in MiB, latency in milliseconds a row."""
+
+    task: str
+    model: str
+    family: str
+    params: dict[str, Any]
+    seed: int
+    digest: str
+    """SHA-256 of the graph."""
+    started: float
+    """Seconds since the epoch."""
+    seconds: float
+    fit_seconds: float
+    peak_memory_mib: float
+    graph_bytes: int
+    latency_ms: float
+    parity: float
+    """Largest difference of a test probability from the native model."""
+    data: dict[str, Any]
+    lineage: dict[str, Any]
+    validation: dict[str, float]
+    test: dict[str, Interval] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where the candidate lies."""
+        return CANDIDATES / self.task / self.model
+
+    @property
+    def graph(self) -> Path:
+        """The scoring graph."""
+        return self.folder / GRAPH
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the record, which no other training shares, not even one that gives the same graph."""
+        return hashlib.sha256((self.folder / RECORD).read_bytes()).hexdigest()
+
+    def learning_curve(self) -> pd.DataFrame:
+        """One row per epoch or iteration."""
+        return pd.read_csv(self.folder / PLOTS / LEARNING_CURVE)
+
+
+def unfinished(task: str, model: str) -> Path:
+    """An empty folder to build a candidate in; what a killed run left there is removed."""
+    folder = UNFINISHED / task / model
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / NATIVE).mkdir(parents=True)
+    (folder / PLOTS).mkdir()
+    return folder
+
+
+def write(candidate: Candidate, folder: Path) -> None:
+    """Write the record into the unfinished `folder`, then put it in its place, whole."""
+    (folder / RECORD).write_text(json.dumps(asdict(candidate), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    measured = {
+        "validation": {name: round(value, 6) for name, value in candidate.validation.items()},
+        "test": {name: round(interval.value, 6) for name, interval in candidate.test.items()},
+    }
+    (folder / METRICS).write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(candidate.folder, ignore_errors=True)
+    candidate.folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(candidate.folder)
+
+
+def read(task: str, model: str) -> Candidate | None:
+    """The candidate, or None where there is none or it is not whole.
+
+    A graph that is not the one the record speaks of counts as none.
+    """
+    folder = CANDIDATES / task / model
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
+        candidate = Candidate(**content)
+        whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return candidate if whole and (folder / PLOTS / LEARNING_CURVE).is_file() else None

@@ -1,0 +1,166 @@
+"""Test metrics of class probabilities under row weights, so that a bootstrap resample is one pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+METRICS = (
+    "auc",
+    "average_precision",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "calibration_error",
+)
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric with its percentile bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class Ranking:
+    """Area under the ROC curve and average precision of one score, with ties counted in full."""
+
+    def __init__(self, score: np.ndarray, truth: np.ndarray) -> None:
+        """Score and truth (bool), both of shape (rows,)."""
+        self.order = np.argsort(-score, kind="stable")
+        ordered = score[self.order]
+        self.ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
+        self.truth = truth[self.order].astype(np.float64)
+
+    def found(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weight of positive rows, and of all rows, at or above each distinct score, descending."""
+        ordered = weights[self.order]
+        named = np.cumsum(ordered)[self.ends]
+        return np.cumsum(np.multiply(ordered, self.truth, out=ordered))[self.ends], named
+
+    def auc(self, weights: np.ndarray) -> float:
+        """Probability that a positive row outranks a negative one; NaN if either is absent."""
+        return _auc(*self.found(weights))
+
+    def auc_and_average_precision(self, weights: np.ndarray) -> tuple[float, float]:
+        """Both figures from one pass."""
+        hits, named = self.found(weights)
+        if not hits[-1]:
+            return float("nan"), float("nan")
+        precision = hits / np.maximum(named, np.finfo(np.float64).tiny)
+        average_precision = np.dot(np.diff(hits, prepend=0.0), precision) / hits[-1]
+        return _auc(hits, named), float(average_precision)
+
+
+def _auc(hits: np.ndarray, named: np.ndarray) -> float:
+    misses = named - hits
+    pairs = hits[-1] * misses[-1]
+    area = np.trapezoid(hits, misses) + hits[0] * misses[0] / 2
+    return float(area / pairs) if pairs else float("nan")
+
+
+class Evaluation:
+    """All `METRICS` of one model on one set of rows.
+
+    With two classes precision, recall, F1, AUC and average precision speak of the last class; with more
+    they are the mean over classes, each against the rest, and the calibration error is that of the
+    chosen class. Brier follows scikit-learn: (p - y)² of the last of two classes, else summed over classes.
+    """
+
+    def __init__(self, probabilities: np.ndarray, codes: np.ndarray) -> None:
+        """Probabilities of shape (rows, classes) and true classes, int, of shape (rows,)."""
+        rows, classes = probabilities.shape
+        p = probabilities.astype(np.float64)
+        chosen, truth = p.argmax(axis=1), codes[:, None] == np.arange(classes)
+        eps = np.finfo(np.float64).eps
+        self.rows = rows
+        self.spoken_of = [1] if classes == 2 else list(range(classes))
+        self.rankings = [Ranking(probabilities[:, k], truth[:, k]) for k in self.spoken_of]
+        self.correct = (chosen == codes).astype(np.float64)
+        self.loss = -np.log(np.clip(p[np.arange(rows), codes], eps, 1.0))
+        squares = (p - truth) ** 2
+        self.square = squares[:, 1] if classes == 2 else squares.sum(axis=1)
+        self.cells = codes * classes + chosen
+        self.classes = classes
+        confidence = p[:, 1] if classes == 2 else p.max(axis=1)
+        outcome = truth[:, 1] if classes == 2 else self.correct
+        self.bin = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+        self.gap = outcome - confidence
+
+    def under(self, weights: np.ndarray) -> np.ndarray:
+        """The metrics in the order of `METRICS`, for row weights of shape (rows,)."""
+        total = weights.sum()
+        ranked = np.array([r.auc_and_average_precision(weights) for r in self.rankings]).mean(axis=0)
+        confusion = np.bincount(self.cells, weights, self.classes**2).reshape(self.classes, self.classes)
+        hit, actual, named = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+        precision = np.divide(hit, named, out=np.zeros_like(hit), where=named > 0)
+        recall = np.divide(hit, actual, out=np.zeros_like(hit), where=actual > 0)
+        f1 = np.divide(2 * hit, actual + named, out=np.zeros_like(hit), where=actual + named > 0)
+        gaps = np.bincount(self.bin, weights * self.gap, BINS)
+        return np.array(
+            [
+                *ranked,
+                weights @ self.correct / total,
+                *(values[self.spoken_of].mean() for values in (precision, recall, f1)),
+                weights @ self.loss / total,
+                weights @ self.square / total,
+                np.abs(gaps).sum() / total,
+            ]
+        )
+
+    def statistic(self, metric: str) -> Callable[[np.ndarray], float]:
+        """One metric as a function of row weights."""
+        if metric == "auc":
+            return lambda weights: float(np.mean([ranking.auc(weights) for ranking in self.rankings]))
+        place = METRICS.index(metric)
+        return lambda weights: float(self.under(weights)[place])
+
+    def values(self) -> dict[str, float]:
+        """Each metric by name."""
+        return dict(zip(METRICS, self.under(np.ones(self.rows)).tolist(), strict=True))
+
+    def intervals(self, seed: int, resamples: int = 500, confidence: float = 0.95) -> dict[str, Interval]:
+        """Each metric with its bootstrap interval over test rows."""
+        values = self.values()
+        low, high = bootstrap(self.under, self.rows, seed, resamples, confidence)
+        return {name: Interval(values[name], low[i], high[i]) for i, name in enumerate(METRICS)}
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], Any], rows: int, seed: int, resamples: int, confidence: float
+) -> tuple[Any, Any]:
+    """Percentile bootstrap interval of `statistic(weights)` over rows drawn with replacement.
+
+    Args:
+        statistic: takes row weights (how often each row was drawn), returns a number or a vector.
+        rows: how many rows there are.
+        seed: of the draws.
+        resamples: how many times to draw.
+        confidence: coverage of the interval, between 0 and 1.
+
+    Returns:
+        Lower and upper ends, shaped like the statistic.
+    """
+    result = stats.bootstrap(
+        (np.arange(rows),),
+        lambda drawn: statistic(np.bincount(drawn, minlength=rows).astype(np.float64)),
+        vectorized=False,
+        batch=1,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return result.confidence_interval.low, result.confidence_interval.high

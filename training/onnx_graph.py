@@ -1,0 +1,82 @@
+"""Assembling one scoring graph: joining parts, adding the label, carrying the contract."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import compose, helper, numpy_helper
+
+from data.contract import Contract
+from training.features import OPSET
+from training.graph import CONTRACT_KEY, LABEL, PROBABILITIES
+
+IR_VERSION = 10
+CHOSEN = "label_code"
+CLASSES = "label_classes"
+
+
+def join(before: onnx.ModelProto, after: onnx.ModelProto) -> onnx.ModelProto:
+    """`after`, fed with the only output of `before`."""
+    first, second = _plain(before), _plain(after)
+    second = compose.add_prefix(second, "network/")
+    link = [(first.graph.output[0].name, second.graph.input[0].name)]
+    return compose.merge_models(first, second, io_map=link)
+
+
+def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+    """The scoring graph: raw columns in, `label` (string) and `probabilities` (float32) out.
+
+    Args:
+        model: a graph whose last output has the class probabilities.
+        contract: goes into the graph's metadata.
+    """
+    model = compose.add_prefix(_plain(model), "model/", rename_inputs=False)
+    graph = model.graph
+    given = graph.output[-1].name
+    classes = np.array(contract.classes, dtype=object)
+    graph.initializer.append(numpy_helper.from_array(classes, CLASSES))
+    graph.node.extend(
+        [
+            helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
+            helper.make_node("ArgMax", [given], [CHOSEN], axis=1, keepdims=0, name="choose"),
+            helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
+        ]
+    )
+    del graph.output[:]
+    graph.output.extend(
+        [
+            helper.make_tensor_value_info(LABEL, onnx.TensorProto.STRING, [None]),
+            helper.make_tensor_value_info(PROBABILITIES, onnx.TensorProto.FLOAT, [None, len(contract.classes)]),
+        ]
+    )
+    graph.name = contract.task
+    _prune(graph)
+    del model.metadata_props[:]
+    helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
+    onnx.checker.check_model(model)
+    return model
+
+
+def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy with this project's versions and without the converter's own marks."""
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    plain.ir_version = IR_VERSION
+    plain.producer_name, plain.producer_version, plain.doc_string = "", "", ""
+    del plain.opset_import[:]
+    plain.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in OPSET.items())
+    return plain
+
+
+def _prune(graph: Any) -> None:
+    """Drop nodes whose outputs nothing reads, such as the label that a converter made."""
+    while True:
+        used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+        idle = [node for node in graph.node if not used.intersection(node.output)]
+        if not idle:
+            break
+        for node in idle:
+            graph.node.remove(node)
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
