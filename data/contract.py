@@ -92,7 +92,9 @@ class Contract:
 
     def _typed(self, table: pd.DataFrame, name: str, key: str) -> pd.Series:
         if name not in table:
-            raise InputError(f"params.yaml: {key}.columns: the source has no column {name!r}; it has {', '.join(table)}")
+            raise InputError(
+                f"params.yaml: {key}.columns: the source has no column {name!r}; it has {', '.join(map(str, table))}"
+            )
         values = table[name]
         if name not in self.of_kind("number"):
             return values.astype("str").where(values.notna(), "")

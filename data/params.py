@@ -47,8 +47,8 @@ class RandomSplit(Strict):
     """Validation and test are shares of the rows, drawn at random within each class."""
 
     by: Literal["random"] = "random"
-    validation: float = Field(0.1, gt=0, lt=0.5)
-    test: float = Field(0.2, gt=0, lt=0.5)
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
 
 
 class Task(Strict):

@@ -24,7 +24,7 @@ def describe(rows: pd.DataFrame, contract: Contract) -> dict[str, Any]:
             shares = values[~missing].value_counts(normalize=True)
             named = shares.sort_index().sort_values(ascending=False, kind="stable").head(MOST_COMMON)
             spread = {"shares": {str(name): round(float(share), 6) for name, share in named.items()}}
-            spread["distinct"] = int(len(shares))  # type: ignore[assignment]
+            spread["distinct"] = len(shares)  # type: ignore[assignment]
         columns[column.name] = {"kind": column.kind, "missing": round(float(missing.mean()), 6), **spread}
     shares = rows[contract.target].value_counts(normalize=True)
     return {

@@ -1,5 +1,6 @@
 """A task's source, read into one table."""
 
+import importlib.machinery
 import importlib.util
 from pathlib import Path
 
@@ -33,12 +34,18 @@ def read(path: Path, key: str) -> pd.DataFrame:
 
 
 def _run(path: Path) -> pd.DataFrame:
-    spec = importlib.util.spec_from_file_location(f"source_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} cannot be loaded as Python; check the file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    table = module.read() if hasattr(module, "read") else None
+    name = f"source_{path.stem}"
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader))
+    try:
+        loader.exec_module(module)
+        table: object = vars(module)["read"]()
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: read() failed: {type(error).__name__}: {error}; correct that file") from error
     if not isinstance(table, pd.DataFrame):
-        raise InputError(f"{path}: expected a function read() that returns a pandas DataFrame; add it")
+        raise InputError(
+            f"{path}: read() gave a {type(table).__name__}, expected a pandas DataFrame; correct that file"
+        )
     return table

@@ -36,7 +36,7 @@ def assign(table: pd.DataFrame, split: TimeSplit | RandomSplit, target: str, see
 def _by_time(table: pd.DataFrame, split: TimeSplit, key: str) -> pd.Series:
     if split.column not in table:
         raise InputError(
-            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; it has {', '.join(table)}"
+            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; it has {', '.join(map(str, table))}"
         )
     moments = pd.to_datetime(table[split.column], utc=True, errors="coerce")
     if moments.isna().any():

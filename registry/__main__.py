@@ -1,6 +1,7 @@
 """`python -m registry register TASK`, `list TASK`, `promote TASK VERSION`."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -22,10 +23,12 @@ def register(task: str) -> None:
     content = params.load()
     params.task(content, task)
 
-    from registry import report
+    from registry import report, stages
     from registry.register import register as run
+    from training.tracking import MlflowClient
 
-    report.after_register(task, run(content, task))
+    entries = run(content, task)
+    report.after_register(task, entries, stages.current(MlflowClient(), task, stages.PRODUCTION))
 
 
 @app.command("list")
@@ -41,7 +44,7 @@ def list_versions(task: str) -> None:
 
 
 @app.command()
-def promote(task: str, version: str, to: Stage = typer.Option(..., help="the stage to put VERSION into")) -> None:
+def promote(task: str, version: str, to: Annotated[Stage, typer.Option(help="the stage to put VERSION into")]) -> None:
     """Put VERSION of TASK into a stage by hand, whatever the gate said."""
     from registry import stages, versions
     from training.tracking import MlflowClient
@@ -50,7 +53,8 @@ def promote(task: str, version: str, to: Stage = typer.Option(..., help="the sta
     known = [str(one.version) for one in versions.of_task(client, task)]
     if version not in known:
         raise errors.InputError(
-            f"{task} has no version {version!r}; registered are {', '.join(known) or 'none'}: python -m registry list {task}"
+            f"{task} has no version {version!r}; registered are {', '.join(known) or 'none'}; "
+            f"see python -m registry list {task}"
         )
     stages.put(client, task, version, to.value)
     print(f"{task}: version {version} is in {to.value}")

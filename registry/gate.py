@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,14 +37,15 @@ class Verdict:
     challenger: str
     champion: str
     metric: str
-    challenger_value: float | None
-    champion_value: float | None
-    difference: Interval | None
-    """Challenger's lead over the champion, positive where the challenger is better."""
     margin: float
     confidence: float
     rows: int
     data: str
+    """Digest of the prepared data that the rows are of."""
+    challenger_value: float | None = None
+    champion_value: float | None = None
+    lead: Interval | None = None
+    """Challenger over champion, positive where the challenger is better, with its paired bootstrap interval."""
 
     def to_json(self) -> str:
         """The verdict as JSON."""
@@ -53,8 +55,8 @@ class Verdict:
     def from_json(cls, text: str) -> "Verdict":
         """The verdict that `to_json` wrote."""
         content: dict[str, Any] = json.loads(text)
-        difference = content.pop("difference")
-        return cls(difference=Interval(**difference) if difference else None, **content)
+        lead = content.pop("lead")
+        return cls(lead=Interval(**lead) if lead else None, **content)
 
 
 def judge(
@@ -82,35 +84,45 @@ def judge(
     """
     codes = contract.codes(rows[contract.target])
     name = champion[0] if champion else BASELINE
-    common = {"challenger": challenger[0], "champion": name, "metric": gate.metric, "margin": gate.margin}
-    common |= {"confidence": gate.confidence, "rows": len(rows), "data": data}
+    verdict = partial(
+        Verdict,
+        challenger=challenger[0],
+        champion=name,
+        metric=gate.metric,
+        margin=gate.margin,
+        confidence=gate.confidence,
+        rows=len(rows),
+        data=data,
+    )
     if champion is None:
         shares = np.bincount(codes, minlength=len(contract.classes)) / len(codes)
         reference = np.tile(shares, (len(codes), 1))
     else:
         graph = Graph(champion[1])
-        missing = sorted(set(graph.kinds) - set(contract.names))
-        if missing or graph.classes != list(contract.classes):
-            lacks = f"it needs the columns {', '.join(missing)}" if missing else "it has other classes"
+        if misfit := _misfit(graph, contract):
             reason = (
-                f"{name} does not fit today's data ({lacks}), so nothing was compared and it stays; "
-                f"to replace it: python -m registry promote {contract.task} "
-                f"{challenger[0].rpartition(' ')[2]} --to Production"
+                f"{name} does not fit today's data ({misfit}), so nothing was compared and it stays; to replace it: "
+                f"python -m registry promote {contract.task} {challenger[0].split()[-1]} --to Production"
             )
-            return Verdict(False, reason, challenger_value=None, champion_value=None, difference=None, **common)
+            return verdict(better=False, reason=reason)
         reference = graph.score(rows)[1]
     sign = -1.0 if gate.metric in LOWER_IS_BETTER else 1.0
     ours = Evaluation(Graph(challenger[1]).score(rows)[1], codes).statistic(gate.metric)
     theirs = Evaluation(reference, codes).statistic(gate.metric)
-    everything = np.ones(len(rows))
-    low, high = bootstrap(
-        lambda weights: sign * (ours(weights) - theirs(weights)), len(rows), seed, gate.resamples, gate.confidence
-    )
-    value, other = ours(everything), theirs(everything)
-    difference = Interval(sign * (value - other), float(low), float(high))
-    better = difference.low > gate.margin
+    low, high = bootstrap(lambda w: sign * (ours(w) - theirs(w)), len(rows), seed, gate.resamples, gate.confidence)
+    value, other = ours(np.ones(len(rows))), theirs(np.ones(len(rows)))
+    lead = Interval(sign * (value - other), float(low), float(high))
+    better = lead.low > gate.margin
     reason = (
-        f"{gate.metric} {value:.4f} against {other:.4f} of {name}: lead {difference} "
+        f"{gate.metric} {value:.4f} against {other:.4f} of {name}: lead {lead} "
         f"is {'above' if better else 'not above'} the margin {gate.margin:g}"
     )
-    return Verdict(better, reason, challenger_value=value, champion_value=other, difference=difference, **common)
+    return verdict(better=better, reason=reason, challenger_value=value, champion_value=other, lead=lead)
+
+
+def _misfit(graph: Graph, contract: Contract) -> str | None:
+    kinds = {column.name: column.kind for column in contract.columns}
+    other = sorted(name for name, kind in graph.kinds.items() if kinds.get(name) != kind)
+    if other:
+        return f"it takes {', '.join(other)}, which the data lacks or has as another kind"
+    return None if graph.classes == list(contract.classes) else "it has other classes"

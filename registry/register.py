@@ -20,6 +20,7 @@ from training import lineage, models
 from training.candidate import Candidate
 
 VERDICT_TAG, REASON_TAG = "verdict", "verdict.reason"
+BETTER, NOT_BETTER = "better", "not better"
 EVIDENCE = "verdict.json"
 
 
@@ -68,7 +69,7 @@ def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditio
     if verdict is None:
         print(f"{task}: judging version {version.version} ({entry.candidate.model})", flush=True)
         verdict = _judge(entry, champion, conditions, seed)
-        client.log_text(version.run_id, verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
+        client.log_text(_run(version), verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
     loser: ModelVersion | None = version
     if verdict.better:
         loser = champion if champion and champion.version != version.version else None
@@ -76,12 +77,10 @@ def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditio
     if loser is not None and _belongs_in_staging(client, loser, entries, conditions):
         stages.put(client, task, loser.version, stages.STAGING)
     client.set_model_version_tag(task, version.version, REASON_TAG, verdict.reason)
-    client.set_model_version_tag(task, version.version, VERDICT_TAG, "better" if verdict.better else "not better")
+    client.set_model_version_tag(task, version.version, VERDICT_TAG, BETTER if verdict.better else NOT_BETTER)
 
 
-def _belongs_in_staging(
-    client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Gate
-) -> bool:
+def _belongs_in_staging(client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Gate) -> bool:
     """Staging holds the runner-up: the loser of a verdict, unless a declared version that validates better is there."""
     validation = {entry.version.version: entry.candidate.validation[conditions.metric] for entry in entries}
     holder = stages.current(client, loser.name, stages.STAGING)
@@ -92,10 +91,10 @@ def _belongs_in_staging(
 
 def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
     folder = f"versions/{version.version}"
-    if not any(file.path.endswith(EVIDENCE) for file in client.list_artifacts(version.run_id, folder)):
+    if not any(file.path.endswith(EVIDENCE) for file in client.list_artifacts(_run(version), folder)):
         return None
     with tempfile.TemporaryDirectory() as temporary:
-        path = client.download_artifacts(version.run_id, f"{folder}/{EVIDENCE}", temporary)
+        path = client.download_artifacts(_run(version), f"{folder}/{EVIDENCE}", temporary)
         return Verdict.from_json(Path(path).read_text(encoding="utf-8"))
 
 
@@ -112,6 +111,10 @@ def _judge(entry: Entry, champion: ModelVersion | None, conditions: Gate, seed: 
             lineage.folder_digest(prepared),
             seed,
         )
+
+
+def _run(version: ModelVersion) -> str:
+    return str(version.run_id)
 
 
 def _name(version: ModelVersion) -> str:

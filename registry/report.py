@@ -6,8 +6,7 @@ from mlflow.entities.model_registry import ModelVersion
 from rich.console import Console
 from rich.table import Table
 
-from registry import stages
-from registry.register import REASON_TAG, VERDICT_TAG, Entry
+from registry.register import BETTER, REASON_TAG, VERDICT_TAG, Entry
 from training.metrics import METRICS
 
 WIDTH = 100
@@ -18,7 +17,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def after_register(task: str, entries: list[Entry]) -> None:
+def after_register(task: str, entries: list[Entry], production: ModelVersion | None) -> None:
     """Print the models' test metrics, what was registered, what is in Production and why, and next commands."""
     console = _console()
     table = Table(title=f"{task}: test metrics with 95 % bootstrap intervals", title_justify="left")
@@ -30,27 +29,29 @@ def after_register(task: str, entries: list[Entry]) -> None:
     table.add_section()
     table.add_row("fitted in", *(f"{entry.candidate.fit_seconds:.1f} s" for entry in entries))
     table.add_row("one row scored in", *(f"{entry.candidate.latency_ms:.3f} ms" for entry in entries))
-    table.add_row("version", *(f"{entry.version.version}{' (new)' if entry.new else ''}" for entry in entries))
+    table.add_row("version", *(str(entry.version.version) for entry in entries))
     table.add_row("stage", *(_stage(entry.version) for entry in entries))
     console.print(table)
-    for entry in sorted(entries, key=lambda entry: int(entry.version.version)):
-        tags = entry.version.tags
-        console.print(f"version {entry.version.version} ({entry.candidate.model}): {tags[VERDICT_TAG]}, {tags[REASON_TAG]}")
-    _production(console, task, entries)
+    new = ", ".join(f"version {e.version.version} ({e.candidate.model})" for e in entries if e.new)
+    console.print(f"\nRegistered: {new or 'nothing new'}")
+    for entry in entries:
+        if entry.new and entry.version.tags[VERDICT_TAG] != BETTER:
+            console.print(f"  version {entry.version.version} is not better: {entry.version.tags[REASON_TAG]}")
+    console.print(f"Production: {_production(production)}")
     console.print(
         "\nNext:\n"
-        f"  make serve TASK={task}          answer over HTTP with the version in Production\n"
-        "  make ui                         compare the runs in MLflow\n"
-        f"  python -m registry list {task}  all versions and their verdicts"
+        f"  make serve TASK={task:<24} answer over HTTP with the version in Production\n"
+        f"  {'make ui':<35} compare the runs in MLflow\n"
+        f"  {'python -m registry list ' + task:<35} all versions and their verdicts"
     )
 
 
-def _production(console: Console, task: str, entries: list[Entry]) -> None:
-    held = [entry for entry in entries if entry.version.current_stage == stages.PRODUCTION]
-    if held:
-        console.print(f"Production: version {held[0].version.version} ({held[0].candidate.model})")
-    else:
-        console.print("Production: none of these; see the verdicts above")
+def _production(version: ModelVersion | None) -> str:
+    if version is None:
+        return "none; no version was better than the baseline"
+    tags = version.tags
+    why = tags.get(REASON_TAG, "no reason is noted") if tags.get(VERDICT_TAG) == BETTER else "put there by hand"
+    return f"version {version.version} ({tags.get('model', '?')}): {why}"
 
 
 def versions(task: str, found: Iterable[ModelVersion]) -> None:

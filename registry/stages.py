@@ -1,12 +1,11 @@
-"""Stages and the aliases of the same names, always set together; MLflow will drop stages, and then only this file changes."""
+"""Stages and the aliases of the same names, set together: all that changes when MLflow drops stages."""
 
 import warnings
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
 HELD = (PRODUCTION, STAGING)  # by one version at a time, with an alias

@@ -23,7 +23,7 @@ DIGEST = "graph.digest"
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
 EXAMPLE_ROWS = 2
 
-logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)
+logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns where pip is not installed
 
 
 def of_task(client: MlflowClient, task: str) -> list[ModelVersion]:

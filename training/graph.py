@@ -80,7 +80,9 @@ if __name__ != "training.graph":
             """Open the graph that lies beside this file."""
             self.graph = Graph(context.artifacts["graph"])
 
-        def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        def predict(
+            self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        ) -> pd.DataFrame:
             """Label and class probabilities of each row."""
             return self.graph.predict(model_input)
 

@@ -10,7 +10,17 @@ from typing import Any
 
 import ruamel.yaml
 
-PACKAGES = ("numpy", "pandas", "scikit-learn", "tensorflow", "keras", "onnx", "onnxruntime", "skl2onnx", "tf2onnx")
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "tensorflow",
+    "keras",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "tf2onnx",
+)
 
 
 def of(task: str, parameters: dict[str, Any]) -> dict[str, Any]:

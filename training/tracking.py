@@ -6,24 +6,24 @@ import os
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import (  # noqa: E402
+from mlflow import MlflowClient
+from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
     Metric,
     Param,
     Run,
-    RunTag,
 )
 
-from data.contract import Contract  # noqa: E402
-from data.prepare import PREPARED  # noqa: E402
-from training.candidate import NATIVE, PLOTS, RECORD, Candidate  # noqa: E402
+from data.contract import Contract
+from data.prepare import PREPARED
+from training.candidate import NATIVE, PLOTS, RECORD, Candidate
 
-logging.getLogger("alembic").setLevel(logging.WARNING)
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
 
 CANDIDATE_TAG = "candidate"
 FINISHED = "FINISHED"
@@ -112,7 +112,10 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
 
 def _source_tags(candidate: Candidate) -> dict[str, str]:
     commit = candidate.lineage["git_commit"]
-    source = {"mlflow.source.name": f"python -m training train {candidate.model}", "mlflow.source.type": "PROJECT"}
+    source = {
+        "mlflow.source.name": f"python -m training train {candidate.model}",
+        "mlflow.source.type": "PROJECT",
+    }
     return source | ({"mlflow.source.git.commit": commit} if commit else {})
 
 

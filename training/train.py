@@ -14,7 +14,7 @@ from data.contract import Contract
 from data.errors import InputError
 from data.prepare import PREPARED
 from training import candidate as candidates
-from training import lineage, parity
+from training import lineage, parity, quiet
 from training.candidate import GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
 from training.families import Fitted, Rows
 from training.graph import LABEL, PROBABILITIES, Graph
@@ -45,8 +45,9 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     inputs = {part: table[contract.names] for part, table in tables.items()}
     codes = {part: contract.codes(table[contract.target]) for part, table in tables.items()}
 
-    for library in model.family.LIBRARIES:
-        importlib.import_module(library)
+    with quiet.stderr():
+        for library in model.family.LIBRARIES:
+            importlib.import_module(library)
     print(f"{model.name}: fitting on {len(inputs['train']):,} rows", flush=True)
     fitting = time.perf_counter()
     rows = Rows(contract, inputs["train"], codes["train"], inputs["validation"], codes["validation"])
@@ -106,11 +107,11 @@ def _plots(folder: Path, fitted: Fitted, probabilities: np.ndarray, codes: np.nd
 
 def _latency(graph: Graph, inputs: pd.DataFrame) -> float:
     """Median milliseconds of scoring one row, the row already in the graph's own types."""
-    calls = min(LATENCY_CALLS, len(inputs))
+    feeds = graph.feeds(inputs.head(LATENCY_CALLS))
     times = []
-    for row in range(calls):
-        feeds = graph.feeds(inputs.iloc[row : row + 1])
+    for row in range(len(inputs.head(LATENCY_CALLS))):
+        one = {name: values[row : row + 1] for name, values in feeds.items()}
         start = time.perf_counter()
-        graph.session.run([LABEL, PROBABILITIES], feeds)
+        graph.session.run([LABEL, PROBABILITIES], one)
         times.append(time.perf_counter() - start)
     return float(np.median(times) * 1000)

@@ -62,11 +62,16 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
     features = preprocessing(rows.contract, params.bins, sparse=True)
     train, validation = features.fit_transform(rows.train), features.transform(rows.validation)
     some = np.random.default_rng(seed).permutation(len(rows.train))[:CURVE_ROWS]
-    curve_of = {"loss": (train[some], rows.train_codes[some]), "validation_loss": (validation, rows.validation_codes)}
+    curve_of = {
+        "loss": (train[some], rows.train_codes[some]),
+        "validation_loss": (validation, rows.validation_codes),
+    }
     classes = np.arange(len(rows.contract.classes))
 
     def losses(estimator: Any, X: Any, y: Any) -> dict[str, float]:
-        return {name: log_loss(codes, estimator.predict_proba(X), labels=classes) for name, (X, codes) in curve_of.items()}
+        return {
+            name: log_loss(codes, estimator.predict_proba(X), labels=classes) for name, (X, codes) in curve_of.items()
+        }
 
     monitor = ScoringMonitor(scoring=losses)
     regression = LogisticRegression(C=params.C, max_iter=params.max_iter)

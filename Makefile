@@ -1,0 +1,61 @@
+# The words a person types; CI types the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+TASK ?= flights
+STAGE ?= Production
+PORT ?= 5001
+UI_PORT ?= 5000
+
+INSTALLED := $(VENV)/installed
+
+.PHONY: help install repro test format lock serve ui screenshot clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(INSTALLED)  ## make .venv from the pinned versions
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.13; name one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r <(grep -A99 '^uv==' requirements.lock | sed '/^    # via/,$$d')
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --require-hashes --compile-bytecode -r requirements.lock
+	@printf 'export %s\n' DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true >> $(VENV)/bin/activate
+	@touch $@
+
+repro: install  ## prepare, train, register and promote what changed
+	@start=$$(date +%s); \
+	python -m training check && dvc repro && python -m training share $$start
+
+test: install  ## format, lint, types and tests
+	ruff format --check .
+	ruff check .
+	mypy
+	pytest
+
+format: install  ## put the code into its form
+	ruff format .
+	ruff check --fix .
+
+lock: install  ## pin the versions that pyproject.toml allows
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+
+serve: install  ## answer over HTTP on PORT with the version of TASK in STAGE
+	mlflow models serve -m models:/$(TASK)/$(STAGE) --env-manager local --host 127.0.0.1 --port $(PORT)
+
+ui: install  ## MLflow's pages on UI_PORT
+	mlflow ui --host 127.0.0.1 --port $(UI_PORT)
+
+screenshot: install  ## the picture of MLflow's compare page in the README
+	python tests/screenshot.py
+
+clean:  ## remove what the pipeline made: splits, candidates, MLflow's store
+	rm -rf data/prepared candidates mlflow.db* mlruns dvc.lock .dvc/cache .dvc/tmp
