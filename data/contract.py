@@ -105,7 +105,8 @@ class Contract:
                 f"params.yaml: {key}.columns.{name}: declared a number, but {len(wrong)} values are none "
                 f"({_quote(wrong)}); make it a category or correct the source"
             )
-        return numbers.astype("float32")
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the schema refuses
+            return numbers.astype("float32")
 
 
 def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kinds: dict[str, Kind] | None) -> Contract:
@@ -136,6 +137,8 @@ def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kin
         classes = [*(name for name in classes if name != positive), positive]
     if kinds is None:
         kinds = {name: _kind(table[name], name, key) for name in table.columns if name != target}
+    if not kinds:
+        raise InputError(f"params.yaml: {key}.target: the source has no column besides {target!r}; choose another")
     for name in kinds:
         if name in ANSWER:
             raise InputError(f"params.yaml: {key}: an input cannot be called {name!r}, as the answer is; rename it")

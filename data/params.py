@@ -76,8 +76,12 @@ def load(path: Path = PARAMS) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path} is not in this folder; run the command in the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text ({error.reason}, byte {error.start}); save it as UTF-8") from None
     try:
         content = ruamel.yaml.YAML(typ="safe", pure=True).load(text)
+    except ruamel.yaml.reader.ReaderError as error:
+        raise InputError(f"{path}: a character in it is none of YAML's (#x{error.character:02x}); remove it") from None
     except ruamel.yaml.constructor.DuplicateKeyError as error:
         line = error.problem_mark.line + 1
         name = re.search(r'"(.*?)"', str(error.problem))
@@ -95,12 +99,13 @@ def load(path: Path = PARAMS) -> dict[str, Any]:
     for section in ("tasks", "models"):
         if not isinstance(content.get(section), dict) or not content[section]:
             raise InputError(f"{path}: section {section} must declare at least one name")
+        content[section] = {str(name): value for name, value in content[section].items()}  # YAML reads 2024 as a number
         for name in content[section]:
-            if not NAME.fullmatch(str(name)):
+            if not NAME.fullmatch(name):
                 raise InputError(
                     f"{path}: {section}.{name}: a name may have letters, digits, '-' and '_' only; rename it"
                 )
-    seed = content.get("seed", 0)
+    seed = content.get("seed", "nothing")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise InputError(f"{path}: seed: {seed!r} was given; expected a whole number from 0 to 4294967295")
     return content
@@ -130,7 +135,10 @@ def task(content: dict[str, Any], name: str) -> Task:
 
 
 def _fault(model: type[BaseModel], key: str, error: Any) -> str:
-    place = ".".join([key, *(str(part) for part in error["loc"] if part not in ("time", "random", "[key]"))])
+    loc = [part for part in error["loc"] if part != "[key]"]
+    if loc[:1] == ["split"] and loc[1:2] in (["time"], ["random"]):
+        del loc[1]  # pydantic's name of the variant, no key
+    place = ".".join([key, *map(str, loc)])
     if error["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(error["loc"]) == 1 else ""
         return f"{place}: unknown key" + (f"; known are {known}" if known else "; remove it")

@@ -28,7 +28,7 @@ def prepare(content: dict[str, Any], name: str) -> Path:
     table = _with_target(table, task.target, key)
     contract = contracts.infer(table, name, task.target, task.positive, task.columns)
     rows = contract.check(table, key)
-    split = splits.assign(table, task.split, task.target, content.get("seed", 0), key)
+    split = splits.assign(table, task.split, task.target, content["seed"], key)
 
     folder = PREPARED / name
     unfinished = PREPARED / f".{name}.unfinished"

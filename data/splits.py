@@ -1,5 +1,7 @@
 """Training, validation and test rows."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -36,9 +38,12 @@ def assign(table: pd.DataFrame, split: TimeSplit | RandomSplit, target: str, see
 def _by_time(table: pd.DataFrame, split: TimeSplit, key: str) -> pd.Series:
     if split.column not in table:
         raise InputError(
-            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; it has {', '.join(map(str, table))}"
+            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; "
+            f"it has {', '.join(map(str, table))}"
         )
-    moments = pd.to_datetime(table[split.column], utc=True, errors="coerce")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Could not infer format", UserWarning)  # what is no time is told below
+        moments = pd.to_datetime(table[split.column], utc=True, errors="coerce")
     if moments.isna().any():
         raise InputError(
             f"params.yaml: {key}.split.column: {int(moments.isna().sum())} values of {split.column!r} are no times; "

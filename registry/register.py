@@ -55,7 +55,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     entries.sort(key=lambda entry: entry.candidate.validation[conditions.metric], reverse=True)
     for entry in entries:
         if VERDICT_TAG not in entry.version.tags:
-            _consider(client, entry, entries, conditions, content.get("seed", 0))
+            _consider(client, entry, entries, conditions, content["seed"])
     return [
         Entry(entry.candidate, client.get_model_version(task, entry.version.version), entry.new) for entry in entries
     ]

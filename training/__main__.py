@@ -36,7 +36,7 @@ def train(model: str) -> None:
     from training.train import train as run
 
     try:
-        candidate = run(declared, content["models"][model], content.get("seed", 0))
+        candidate = run(declared, content["models"][model], content["seed"])
     except ParityError as error:
         raise errors.InputError(f"{model}: {error}") from None
     print(f"{model}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s")
