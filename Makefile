@@ -33,7 +33,7 @@ $(INSTALLED): requirements.lock
 
 repro: install  ## prepare, train, register and promote what changed
 	@start=$$(date +%s); \
-	python -m training check && dvc repro && python -m training share $$start
+	python -m training check && python -m registry check && dvc repro && python -m training share $$start
 
 test: install  ## format, lint, types and tests
 	ruff format --check .

@@ -2,13 +2,14 @@
 
 import importlib.machinery
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from data.errors import InputError
 
-READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 def read(path: Path, key: str) -> pd.DataFrame:

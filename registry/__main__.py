@@ -18,6 +18,14 @@ class Stage(StrEnum):
 
 
 @app.command()
+def check() -> None:
+    """Check the gate that `params.yaml` declares."""
+    from registry import conditions
+
+    conditions.declared(params.load())
+
+
+@app.command()
 def register(task: str) -> None:
     """Register the declared candidates of TASK, judge the new versions and move the stages."""
     content = params.load()

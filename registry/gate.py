@@ -4,28 +4,17 @@ import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from data.contract import Contract
-from data.params import Strict
+from registry.conditions import Conditions
 from training.graph import Graph
 from training.metrics import LOWER_IS_BETTER, Evaluation, Interval, bootstrap
 
-Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brier"]
 BASELINE = "baseline"  # the champion while there is none: class shares for every row
-
-
-class Gate(Strict):
-    """What a challenger must show, declared under `gate:` in `params.yaml`."""
-
-    metric: Metric = "auc"
-    margin: float = Field(0.0, ge=0)
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    resamples: int = Field(1000, ge=100)
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ class Verdict:
 
 
 def judge(
-    gate: Gate,
+    conditions: Conditions,
     challenger: tuple[str, Path],
     champion: tuple[str, Path] | None,
     rows: pd.DataFrame,
@@ -71,7 +60,7 @@ def judge(
     """Score both graphs on the test rows and bootstrap their difference row by row.
 
     Args:
-        gate: metric, margin and confidence.
+        conditions: metric, margin and confidence.
         challenger: name and graph of what wants to be in Production.
         champion: name and graph of what is there; None compares with the class shares of the rows.
         rows: test rows with their target.
@@ -88,9 +77,9 @@ def judge(
         Verdict,
         challenger=challenger[0],
         champion=name,
-        metric=gate.metric,
-        margin=gate.margin,
-        confidence=gate.confidence,
+        metric=conditions.metric,
+        margin=conditions.margin,
+        confidence=conditions.confidence,
         rows=len(rows),
         data=data,
     )
@@ -106,16 +95,18 @@ def judge(
             )
             return verdict(better=False, reason=reason)
         reference = graph.score(rows)[1]
-    sign = -1.0 if gate.metric in LOWER_IS_BETTER else 1.0
-    ours = Evaluation(Graph(challenger[1]).score(rows)[1], codes).statistic(gate.metric)
-    theirs = Evaluation(reference, codes).statistic(gate.metric)
-    low, high = bootstrap(lambda w: sign * (ours(w) - theirs(w)), len(rows), seed, gate.resamples, gate.confidence)
+    sign = -1.0 if conditions.metric in LOWER_IS_BETTER else 1.0
+    ours = Evaluation(Graph(challenger[1]).score(rows)[1], codes).statistic(conditions.metric)
+    theirs = Evaluation(reference, codes).statistic(conditions.metric)
+    low, high = bootstrap(
+        lambda w: sign * (ours(w) - theirs(w)), len(rows), seed, conditions.resamples, conditions.confidence
+    )
     value, other = ours(np.ones(len(rows))), theirs(np.ones(len(rows)))
     lead = Interval(sign * (value - other), float(low), float(high))
-    better = lead.low > gate.margin
+    better = lead.low > conditions.margin
     reason = (
-        f"{gate.metric} {value:.4f} against {other:.4f} of {name}: lead {lead} "
-        f"is {'above' if better else 'not above'} the margin {gate.margin:g}"
+        f"{conditions.metric} {value:.4f} against {other:.4f} of {name}: lead {lead} "
+        f"is {'above' if better else 'not above'} the margin {conditions.margin:g}"
     )
     return verdict(better=better, reason=reason, challenger_value=value, champion_value=other, lead=lead)
 

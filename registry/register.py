@@ -11,10 +11,12 @@ from mlflow.entities.model_registry import ModelVersion
 
 from data.contract import Contract
 from data.errors import InputError
-from data.params import PARAMS, parse
+from data.params import PARAMS
 from data.prepare import PREPARED
+from registry import conditions as gate_conditions
 from registry import gate, stages, versions
-from registry.gate import Gate, Verdict
+from registry.conditions import Conditions
+from registry.gate import Verdict
 from training import candidate as candidates
 from training import lineage, models
 from training.candidate import Candidate
@@ -42,7 +44,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
         InputError: a declaration is wrong, or no declared candidate lies in the candidates' folder.
     """
     declared = models.of_task(content, task)
-    conditions = parse(Gate, content.get("gate", {}), "gate")
+    conditions = gate_conditions.declared(content)
     found = [candidate for name in declared if (candidate := candidates.read(task, name))]
     if not found:
         names = " ".join(f"train@{name}" for name in declared)
@@ -61,7 +63,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     ]
 
 
-def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Gate, seed: int) -> None:
+def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, seed: int) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task, version = entry.candidate.task, entry.version
     champion = stages.current(client, task, stages.PRODUCTION)
@@ -80,7 +82,9 @@ def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditio
     client.set_model_version_tag(task, version.version, VERDICT_TAG, BETTER if verdict.better else NOT_BETTER)
 
 
-def _belongs_in_staging(client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Gate) -> bool:
+def _belongs_in_staging(
+    client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Conditions
+) -> bool:
     """Staging holds the runner-up: the loser of a verdict, unless a declared version that validates better is there."""
     validation = {entry.version.version: entry.candidate.validation[conditions.metric] for entry in entries}
     holder = stages.current(client, loser.name, stages.STAGING)
@@ -98,7 +102,7 @@ def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
         return Verdict.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def _judge(entry: Entry, champion: ModelVersion | None, conditions: Gate, seed: int) -> Verdict:
+def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, seed: int) -> Verdict:
     prepared = PREPARED / entry.candidate.task
     with tempfile.TemporaryDirectory() as temporary:
         holder = (_name(champion), versions.graph(champion, Path(temporary))) if champion else None

@@ -40,7 +40,7 @@ def after_register(task: str, entries: list[Entry], production: ModelVersion | N
     console.print(f"Production: {_production(production)}")
     console.print(
         "\nNext:\n"
-        f"  make serve TASK={task:<24} answer over HTTP with the version in Production\n"
+        f"  {'make serve TASK=' + task:<35} answer over HTTP with the version in Production\n"
         f"  {'make ui':<35} compare the runs in MLflow\n"
         f"  {'python -m registry list ' + task:<35} all versions and their verdicts"
     )

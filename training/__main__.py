@@ -18,7 +18,9 @@ def check() -> None:
 
     content = params.load()
     for task in content["tasks"]:
-        params.task(content, task)
+        source = params.task(content, task).source.path
+        if not source.is_file():
+            raise errors.InputError(f"{params.PARAMS}: tasks.{task}.source.path: there is no file {source}; correct it")
         if not models.of_task(content, task):
             raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
 

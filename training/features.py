@@ -61,9 +61,20 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
 
     bins_graph.register()
     types = {"number": FloatTensorType, "category": StringTensorType}
-    return to_onnx(
+    model = to_onnx(
         native,
         initial_types=[(column.name, types[column.kind]([None, 1])) for column in contract.columns],
         options={id(native): options} if options else None,
         target_opset=OPSET,
     )
+    _name_inputs(model.graph, contract.names)
+    return model
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' names again, which skl2onnx makes into identifiers."""
+    raw = {given.name: name for given, name in zip(graph.input, names, strict=True)}
+    for given in graph.input:
+        given.name = raw[given.name]
+    for node in graph.node:
+        node.input[:] = [raw.get(name, name) for name in node.input]

@@ -49,7 +49,10 @@ def folder_digest(folder: Path) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    try:
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:  # git is not installed
+        return None
     return result.stdout.strip() if result.returncode == 0 else None
 
 

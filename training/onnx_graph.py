@@ -11,8 +11,8 @@ from training.features import OPSET
 from training.graph import CONTRACT_KEY, LABEL, PROBABILITIES
 
 IR_VERSION = 10
-CHOSEN = "label_code"
-CLASSES = "label_classes"
+CHOSEN = "answer/code"
+CLASSES = "answer/classes"
 
 
 def join(before: onnx.ModelProto, after: onnx.ModelProto) -> onnx.ModelProto:
@@ -62,7 +62,7 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     plain = onnx.ModelProto()
     plain.CopyFrom(model)
     plain.ir_version = IR_VERSION
-    plain.producer_name, plain.producer_version, plain.doc_string = "", "", ""
+    plain.producer_name, plain.producer_version, plain.doc_string, plain.graph.doc_string = "", "", "", ""
     del plain.opset_import[:]
     plain.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in OPSET.items())
     return plain

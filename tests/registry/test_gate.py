@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from data.contract import Column, Contract
-from registry.gate import Gate, Verdict, judge
+from registry.conditions import Conditions
+from registry.gate import Verdict, judge
 
 GRAPHS = Path("candidates/churn")
 STRONG, WEAK = GRAPHS / "churn-logistic/graph.onnx", GRAPHS / "churn-weak/graph.onnx"
@@ -18,7 +19,7 @@ STRONG, WEAK = GRAPHS / "churn-logistic/graph.onnx", GRAPHS / "churn-weak/graph.
 def verdict(champion: Path | None, challenger: Path = STRONG, contract: Contract | None = None, **gate: Any) -> Verdict:
     prepared = Path("data/prepared/churn")
     return judge(
-        Gate(**{"resamples": 200, **gate}),
+        Conditions(**{"resamples": 200, **gate}),
         ("version 2", challenger),
         ("version 1", champion) if champion else None,
         pd.read_parquet(prepared / "test.parquet"),

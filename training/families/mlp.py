@@ -71,10 +71,10 @@ def fit(params: Params, rows: Rows, seed: int) -> Perceptron:
     train, validation = features.fit_transform(rows.train), features.transform(rows.validation)
 
     penalty = keras.regularizers.L2(params.l2) if params.l2 else None
-    network = keras.Sequential([keras.Input((train.shape[1],), name="features")])
-    for units in params.layers:
-        network.add(keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty))
-        network.add(keras.layers.Dropout(params.dropout))
+    network = keras.Sequential([keras.Input((train.shape[1],), name="features")], name="perceptron")
+    for place, units in enumerate(params.layers):  # names of their own: Keras's count up with each fit of a process
+        network.add(keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty, name=f"hidden_{place}"))
+        network.add(keras.layers.Dropout(params.dropout, name=f"dropout_{place}"))
     network.add(keras.layers.Dense(len(rows.contract.classes), activation="softmax", name="probabilities"))
     network.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy")
     stop = keras.callbacks.EarlyStopping(patience=params.patience, restore_best_weights=True)
