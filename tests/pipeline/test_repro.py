@@ -9,6 +9,8 @@ import requests
 
 from tests.conftest import SMALL_PARAMS, Project, churn_table, small_project
 
+pytestmark = pytest.mark.xdist_group("repro")
+
 STAGES = """
 import sys
 from mlflow import MlflowClient

@@ -1,0 +1,34 @@
+"""`mlflow run` on the entry points of `MLproject`."""
+
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import Project
+
+pytestmark = pytest.mark.xdist_group("flights")
+
+
+def test_mlflow_run_goes_through_the_whole_pipeline(flights: tuple[Project, str]) -> None:
+    output = flights[0].ok("mlflow", "run", ".", "--env-manager", "local")
+    assert "Stage 'train@flights-mlp' didn't change, skipping" in output
+    assert "Production: version" in output
+
+
+def test_mlflow_run_trains_the_model_that_is_named(flights: tuple[Project, str]) -> None:
+    output = flights[0].ok("mlflow", "run", ".", "-e", "train", "-P", "model=flights-mlp", "--env-manager", "local")
+    assert "train@flights-mlp" in output
+    assert "flights-logistic" not in output
+
+
+def test_mlflow_run_serves(flights: tuple[Project, str]) -> None:
+    command = ["mlflow", "run", ".", "-e", "serve", "-P", "port=5084", "--env-manager", "local"]
+    with flights[0].serving(*command, port=5084) as address:
+        assert requests.get(f"{address}/version", timeout=30).status_code == 200
+
+
+def test_mlflow_makes_the_pinned_environment_itself(flights: tuple[Project, str], tmp_path: Path) -> None:
+    output = flights[0].ok("mlflow", "run", ".", "--env-manager", "uv", MLFLOW_ENV_ROOT=str(tmp_path / "envs"))
+    assert "Production: version" in output
+    assert list((tmp_path / "envs").glob("*/lib/python*/site-packages/tensorflow"))
