@@ -97,7 +97,7 @@ class Contract:
             )
         values = table[name]
         if name not in self.of_kind("number"):
-            return values.astype("str").where(values.notna(), "")
+            return as_text(values).where(values.notna(), "")
         numbers = pd.to_numeric(values, errors="coerce")
         wrong = values[numbers.isna() & values.notna()]
         if len(wrong):
@@ -107,6 +107,13 @@ class Contract:
             )
         with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the schema refuses
             return numbers.astype("float32")
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Values as strings; whole numbers that pandas keeps as floats, since some are missing, without the ".0"."""
+    if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():
+        values = values.astype("Int64")
+    return values.astype("str")
 
 
 def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kinds: dict[str, Kind] | None) -> Contract:

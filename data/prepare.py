@@ -25,6 +25,9 @@ def prepare(content: dict[str, Any], name: str) -> Path:
     task = params.task(content, name)
     key = f"tasks.{name}"
     table = source.read(task.source.path, f"{key}.source.path")
+    if not table.columns.is_unique:
+        twice = ", ".join(map(str, table.columns[table.columns.duplicated()].unique()))
+        raise InputError(f"{task.source.path}: the columns {twice} occur more than once; rename them in the source")
     table = _with_target(table, task.target, key)
     contract = contracts.infer(table, name, task.target, task.positive, task.columns)
     rows = contract.check(table, key)
@@ -57,4 +60,4 @@ def _with_target(table: pd.DataFrame, target: str, key: str) -> pd.DataFrame:
     if missing.any():
         print(f"{key}: {int(missing.sum()):,} of {len(table):,} rows have no {target!r} and are left out")
     table = table[~missing].reset_index(drop=True)
-    return table.assign(**{target: table[target].map(str)})
+    return table.assign(**{target: contracts.as_text(table[target])})

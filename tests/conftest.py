@@ -149,8 +149,10 @@ def small(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """The default project after `make repro`, and what that printed."""
+    """The default project after `make repro`, with fewer epochs to save time, and what that printed."""
     root = tmp_path_factory.mktemp("flights") / "project"
     root.mkdir()
     project = checkout(root)
+    project.replace("params.yaml", "epochs: 25", "epochs: 4")
+    project.commit("Fewer epochs")
     return project, project.ok("make", "repro")

@@ -95,6 +95,6 @@ def read(task: str, model: str) -> Candidate | None:
         content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
         candidate = Candidate(**content)
         whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
-    except (FileNotFoundError, ValueError):  # no record, or half of one
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # no record, half of one, or an older one
         return None
     return candidate if whole and (folder / PLOTS / LEARNING_CURVE).is_file() else None

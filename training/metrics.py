@@ -1,5 +1,6 @@
 """Test metrics of class probabilities under row weights, so that a bootstrap resample is one pass."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -151,16 +152,19 @@ def bootstrap(
         confidence: coverage of the interval, between 0 and 1.
 
     Returns:
-        Lower and upper ends, shaped like the statistic.
+        Lower and upper ends, shaped like the statistic; resamples that lack a class, where it is NaN, do not count.
     """
-    result = stats.bootstrap(
-        (np.arange(rows),),
-        lambda drawn: statistic(np.bincount(drawn, minlength=rows).astype(np.float64)),
-        vectorized=False,
-        batch=1,
-        n_resamples=resamples,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return result.confidence_interval.low, result.confidence_interval.high
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        result = stats.bootstrap(
+            (np.arange(rows),),
+            lambda drawn: statistic(np.bincount(drawn, minlength=rows).astype(np.float64)),
+            vectorized=False,
+            batch=1,
+            n_resamples=resamples,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(result.bootstrap_distribution, [tail, 1 - tail], axis=-1)
+    return low, high

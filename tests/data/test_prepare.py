@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from data import params
-from data.contract import Contract
+from data.contract import Contract, as_text
 from data.errors import InputError
 from data.prepare import prepare
 
@@ -112,3 +112,9 @@ def test_the_reference_describes_the_training_rows(project: Path) -> None:
     reference = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
     assert reference["rows"] == len(train)
     assert reference["columns"]["weight"]["quantiles"]["0.5"] == train["weight"].median()
+
+
+def test_whole_numbers_with_gaps_stay_as_they_were_written() -> None:
+    column = pd.Series([1.0, None, 20.0])
+    assert as_text(column).tolist()[::2] == ["1", "20"]
+    assert as_text(pd.Series([1.5, 2.0])).tolist() == ["1.5", "2.0"]

@@ -118,3 +118,11 @@ def test_an_interval_is_wider_for_fewer_rows_and_more_confidence() -> None:
 
 def test_an_interval_reads_as_value_and_ends() -> None:
     assert str(Interval(0.68, 0.67123, 0.69)) == "0.6800 [0.6712, 0.6900]"
+
+
+def test_an_interval_does_not_need_every_class_in_every_resample() -> None:
+    codes = np.r_[np.zeros(40, int), 1]
+    score = np.linspace(0.1, 0.9, 41)
+    interval = Evaluation(np.c_[1 - score, score], codes).intervals(seed=1)["auc"]
+    assert interval.value == interval.high == 1.0
+    assert 0.9 < interval.low <= 1.0
