@@ -15,6 +15,10 @@ from training.graph import Graph
 
 pytestmark = pytest.mark.xdist_group("flights")
 
+MODEL_OF = """
+from mlflow import MlflowClient
+print(MlflowClient().get_model_version_by_alias("flights", "{}").tags["model"])
+"""
 Row = dict[str, Any]
 SERVED_ALONE = ("mlflow-skinny", "sqlalchemy", "alembic", "pandas", "onnxruntime")
 
@@ -48,8 +52,7 @@ def layouts(rows: list[Row]) -> dict[str, Any]:
 
 
 def expected(project: Project, rows: list[Row], stage: str) -> list[Row]:
-    code = f"from mlflow import MlflowClient as C; print(C().get_model_version_by_alias('flights', '{stage}').tags['model'])"
-    model = project.ok("python", "-W", "ignore", "-c", code).splitlines()[-1]
+    model = project.ok("python", "-W", "ignore", "-c", MODEL_OF.format(stage)).splitlines()[-1]
     return Graph(project.root / f"candidates/flights/{model}/graph.onnx").predict(pd.DataFrame(rows)).to_dict("records")
 
 
