@@ -28,15 +28,10 @@ def params(old: str, new: str) -> Callable[[Project], None]:
 DECLARATIONS = {
     "unknown family": (params("logistic\n    params", "logit\n    params"), "models.churn-logistic.family", "logistic"),
     "unknown parameter": (params("{C: 1.0}", "{c: 1.0}"), "models.churn-logistic.params.c", "known are C"),
-    "wrong parameter": (params("C: 1.0", "C: -1"), "models.churn-logistic.params.C", "greater than 0"),
-    "unknown task": (params("task: churn", "task: chrun"), "models.churn-logistic.task", "churn"),
     "unknown key": (params("target: churned", "target: churned\n    goal: x"), "tasks.churn.goal", "unknown key"),
-    "no target": (params("    target: churned\n", ""), "tasks.churn.target", "missing"),
     "no file": (params("churn.csv", "chrun.csv"), "tasks.churn.source.path", "chrun.csv"),
     "no seed": (params("seed: 3\n", ""), "seed", "whole number"),
     "declared twice": (params("models:\n", "models:\n  churn-logistic: {task: churn, family: mlp}\n"), "line", "twice"),
-    "no YAML": (params("tasks:", "tasks: ["), "params.yaml, line", "YAML"),
-    "unknown section": (params("models:", "model: 1\nmodels:"), "model", "sections are"),
     "wrong gate": (params("seed: 3", "seed: 3\ngate: {metric: gini}"), "gate.metric", "auc"),
 }
 

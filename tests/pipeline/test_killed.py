@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Project, small_project
 from tests.pipeline.test_repro import registry
 
-MOMENTS = ("Running stage 'prepare@churn'", "fitting on", "compiling the graph", "judging version 1")
+MOMENTS = ("fitting on", "compiling the graph", "judging version 1")
 
 
 @pytest.fixture
