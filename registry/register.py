@@ -66,20 +66,28 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
 def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, seed: int) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task, version = entry.candidate.task, entry.version
-    champion = stages.current(client, task, stages.PRODUCTION)
     verdict = _evidence(client, version)
     if verdict is None:
+        champion = stages.current(client, task, stages.PRODUCTION)
         print(f"{task}: judging version {version.version} ({entry.candidate.model})", flush=True)
         verdict = _judge(entry, champion, conditions, seed)
         client.log_text(_run(version), verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
     loser: ModelVersion | None = version
     if verdict.better:
-        loser = champion if champion and champion.version != version.version else None
         stages.put(client, task, version.version, stages.PRODUCTION)
+        loser = _beaten(client, task, verdict)
     if loser is not None and _belongs_in_staging(client, loser, entries, conditions):
         stages.put(client, task, loser.version, stages.STAGING)
     client.set_model_version_tag(task, version.version, REASON_TAG, verdict.reason)
     client.set_model_version_tag(task, version.version, VERDICT_TAG, BETTER if verdict.better else NOT_BETTER)
+
+
+def _beaten(client: MlflowClient, task: str, verdict: Verdict) -> ModelVersion | None:
+    """The champion of a verdict, which a call before this one may have archived already."""
+    if verdict.champion == gate.BASELINE:
+        return None
+    known = {_name(version): version for version in versions.of_task(client, task)}
+    return known.get(verdict.champion)
 
 
 def _belongs_in_staging(

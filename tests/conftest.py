@@ -103,6 +103,8 @@ def checkout(root: Path) -> Project:
         "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "DVC_SITE_CACHE_DIR": str(root.parent / "dvc-site"),
         "DVC_NO_ANALYTICS": "1",
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GIT_AUTHOR_NAME": "test",
         "GIT_AUTHOR_EMAIL": "test@localhost",

@@ -117,7 +117,7 @@ def test_a_users_table_is_answered_for_over_http(done: Project) -> None:
 def test_a_parquet_table_of_three_classes_and_a_perceptron_reach_production(tmp_path: Path) -> None:
     params = SMALL_PARAMS.replace("churn.csv", "plans.parquet").replace("target: churned", "target: plan")
     params = params.replace(
-        "family: logistic\n    params: {C: 1.0}", "family: mlp\n    params: {layers: [8], epochs: 20}"
+        "family: logistic\n    params: {C: 1.0}", "family: mlp\n    params: {layers: [8], batch_size: 32, epochs: 8}"
     )
     project = small_project(tmp_path / "project", params)
     table = churn_table().dropna()
