@@ -49,6 +49,7 @@ lock: install  ## pin the versions that pyproject.toml allows
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
 serve: install  ## answer over HTTP on PORT with the version of TASK in STAGE
+	@python -m registry find $(TASK) $(STAGE)
 	mlflow models serve -m models:/$(TASK)/$(STAGE) --env-manager local --host 127.0.0.1 --port $(PORT)
 
 ui: install  ## MLflow's pages on UI_PORT

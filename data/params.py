@@ -60,6 +60,11 @@ class Task(Strict):
     columns: Annotated[dict[str, Kind], Field(min_length=1)] | None = None
     split: Annotated[TimeSplit | RandomSplit, Field(discriminator="by")] = RandomSplit()
 
+    @field_validator("target", "positive", mode="before")
+    @classmethod
+    def _numbers_are_names_too(cls, value: object) -> object:
+        return str(value) if isinstance(value, int | float) else value
+
     @field_validator("split", mode="before")
     @classmethod
     def _random_by_default(cls, value: object) -> object:

@@ -45,10 +45,25 @@ def list_versions(task: str) -> None:
     from registry import report, versions
     from training.tracking import MlflowClient
 
-    found = versions.of_task(MlflowClient(), task)
+    found = versions.of_task(MlflowClient(), task) if params.NAME.fullmatch(task) else []
     if not found:
-        raise errors.InputError(f"no version of {task!r} is registered; run `dvc repro register@{task}`")
+        declared = ", ".join(params.load()["tasks"])
+        raise errors.InputError(f"no version of {task!r} is registered; tasks are {declared}: run `dvc repro`")
     report.versions(task, found)
+
+
+@app.command()
+def find(task: str, reference: str) -> None:
+    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
+    from registry import versions
+    from training.tracking import MlflowClient
+
+    known = versions.of_task(MlflowClient(), task) if params.NAME.fullmatch(task) else []
+    found = [one for one in known if reference in (str(one.version), one.current_stage)]
+    if not found:
+        held = ", ".join(f"{one.version} ({one.current_stage})" for one in known) or "none"
+        raise errors.InputError(f"{task} has no version in {reference!r}; registered versions are {held}")
+    print(f"{task}: {reference} is version {found[-1].version} ({found[-1].tags.get('model', '?')})")
 
 
 @app.command()
@@ -63,6 +78,12 @@ def promote(task: str, version: str, to: Annotated[Stage, typer.Option(help="the
         raise errors.InputError(
             f"{task} has no version {version!r}; registered are {', '.join(known) or 'none'}; "
             f"see python -m registry list {task}"
+        )
+    champion = stages.current(client, task, stages.PRODUCTION)
+    if to is Stage.staging and champion is not None and str(champion.version) == version:
+        raise errors.InputError(
+            f"{task}: version {version} is in Production, which this would leave empty; "
+            f"put another version there first: python -m registry promote {task} VERSION --to Production"
         )
     stages.put(client, task, version, to.value)
     print(f"{task}: version {version} is in {to.value}")

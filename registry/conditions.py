@@ -24,4 +24,4 @@ def declared(content: dict[str, Any]) -> Conditions:
     Raises:
         InputError: a key is unknown or has a wrong value.
     """
-    return parse(Conditions, content.get("gate", {}), "gate")
+    return parse(Conditions, content.get("gate") or {}, "gate")

@@ -48,7 +48,7 @@ def after_register(task: str, entries: list[Entry], production: ModelVersion | N
 
 def _production(version: ModelVersion | None) -> str:
     if version is None:
-        return "none; no version was better than the baseline"
+        return "none; `python -m registry list` shows the verdicts, `promote` puts a version there"
     tags = version.tags
     why = tags.get(REASON_TAG, "no reason is noted") if tags.get(VERDICT_TAG) == BETTER else "put there by hand"
     return f"version {version.version} ({tags.get('model', '?')}): {why}"

@@ -19,7 +19,7 @@ WRONG = [
     (TARGET, "", "tasks.fruit.target", "missing; add it"),
     (PLACE, "source: {}", "tasks.fruit.source.path", "missing; add it"),
     (TARGET, "    target: [a, b]\n", "tasks.fruit.target", "valid string"),
-    (TARGET, TARGET + "    positive: 1\n", "tasks.fruit.positive", "1 was given; input should be a valid string"),
+    (TARGET, TARGET + "    positive: [1]\n", "tasks.fruit.positive", "[1] was given; input should be a valid string"),
     (TARGET, TARGET + "    columns: {weight: numeric}\n", "tasks.fruit.columns.weight", "'number' or 'category'"),
     (TARGET, TARGET + "    columns: {time: numeric}\n", "tasks.fruit.columns.time", "'number' or 'category'"),
     (TARGET, TARGET + "    columns: {}\n", "tasks.fruit.columns", "at least 1"),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from data.errors import InputError
+from registry import __main__ as registry_main
 from registry import stages, versions
 from registry.register import register
 
@@ -150,6 +152,34 @@ def test_an_altered_graph_of_the_champion_is_refused(content: dict[str, Any]) ->
         path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(InputError, match="changed after registration"):
         register(content, "churn")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["promote", "churn", "1", "--to", "Staging"], "would leave empty"),
+        (["promote", "churn", "9", "--to", "Production"], "registered are 1, 2"),
+        (["list", "a'b"], "tasks are churn"),
+        (["find", "churn", "9"], "registered versions are 1 (Production), 2 (Staging)"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_moves_nothing(
+    content: dict[str, Any], arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(content, "churn")
+    monkeypatch.setattr(sys, "argv", ["registry", *arguments])
+    with pytest.raises(InputError) as error:
+        registry_main.app(standalone_mode=False)
+    assert message in str(error.value)
+    assert state() == EXPECTED
+
+
+def test_a_person_may_overrule_the_gate(content: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    register(content, "churn")
+    monkeypatch.setattr(sys, "argv", ["registry", "promote", "churn", "2", "--to", "Production"])
+    registry_main.app(standalone_mode=False)
+    assert state()["versions"] == {"churn-logistic": ("Archived", "better"), "churn-weak": ("Production", "not better")}
+    assert state()["aliases"] == {"production": "churn-weak"}
 
 
 def test_a_stage_without_its_alias_is_mended(content: dict[str, Any]) -> None:
