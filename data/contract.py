@@ -81,8 +81,7 @@ class Contract:
                 **{name: pa.Column("float32", finite, nullable=True) for name in self.of_kind("number")},
                 **{name: pa.Column("str") for name in self.of_kind("category")},
                 self.target: pa.Column("str", pa.Check.isin(self.classes, error="no class of the target")),
-            },
-            strict="filter",
+            }
         )
         rows = pd.DataFrame({name: self._typed(table, name, key) for name in [*self.names, self.target]})
         try:
@@ -130,7 +129,7 @@ def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kin
         InputError: the target has fewer than two classes, or lacks the positive one; an input is unusable.
     """
     key = f"tasks.{task}"
-    classes = sorted(table[target].map(str).unique())
+    classes = sorted(map(str, table[target].unique()))
     if len(classes) < 2:
         raise InputError(
             f"params.yaml: {key}.target: {target!r} has one class only ({_quote(classes)}); "

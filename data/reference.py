@@ -17,14 +17,18 @@ def describe(rows: pd.DataFrame, contract: Contract) -> dict[str, Any]:
         values = rows[column.name]
         if column.kind == "number":
             quantiles = values.quantile(list(QUANTILES)).dropna()
-            spread = {"quantiles": {str(level): round(float(value), 6) for level, value in quantiles.items()}}
+            spread: dict[str, Any] = {
+                "quantiles": {str(level): round(float(value), 6) for level, value in quantiles.items()}
+            }
             missing = values.isna()
         else:
             missing = values.eq("")
             shares = values[~missing].value_counts(normalize=True)
             named = shares.sort_index().sort_values(ascending=False, kind="stable").head(MOST_COMMON)
-            spread = {"shares": {str(name): round(float(share), 6) for name, share in named.items()}}
-            spread["distinct"] = len(shares)  # type: ignore[assignment]
+            spread = {
+                "shares": {str(name): round(float(share), 6) for name, share in named.items()},
+                "distinct": len(shares),
+            }
         columns[column.name] = {"kind": column.kind, "missing": round(float(missing.mean()), 6), **spread}
     shares = rows[contract.target].value_counts(normalize=True)
     return {

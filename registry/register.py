@@ -1,5 +1,6 @@
 """The register stage: declared candidates become versions, the gate judges the new ones, stages move."""
 
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from registry.gate import Verdict
 from training import candidate as candidates
 from training import lineage, models
 from training.candidate import Candidate
+from training.metrics import LOWER_IS_BETTER
 
 VERDICT_TAG, REASON_TAG = "verdict", "verdict.reason"
 BETTER, NOT_BETTER = "better", "not better"
@@ -54,7 +56,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     client = MlflowClient()
     entries = [Entry(candidate, *versions.ensure(client, candidate)) for candidate in found]
     stages.reconcile(client, task)
-    entries.sort(key=lambda entry: entry.candidate.validation[conditions.metric], reverse=True)
+    entries.sort(key=lambda entry: _strength(entry, conditions), reverse=True)
     for entry in entries:
         if VERDICT_TAG not in entry.version.tags:
             _consider(client, entry, entries, conditions, content["seed"])
@@ -94,11 +96,17 @@ def _belongs_in_staging(
     client: MlflowClient, loser: ModelVersion, entries: list[Entry], conditions: Conditions
 ) -> bool:
     """Staging holds the runner-up: the loser of a verdict, unless a declared version that validates better is there."""
-    validation = {entry.version.version: entry.candidate.validation[conditions.metric] for entry in entries}
+    strength = {entry.version.version: _strength(entry, conditions) for entry in entries}
     holder = stages.current(client, loser.name, stages.STAGING)
-    if holder is None or holder.version not in validation:
+    if holder is None or holder.version not in strength:
         return True
-    return validation.get(loser.version, 0.0) > validation[holder.version]
+    return strength.get(loser.version, -math.inf) > strength[holder.version]
+
+
+def _strength(entry: Entry, conditions: Conditions) -> float:
+    """The gate's metric on the validation rows, more being better."""
+    value = entry.candidate.validation[conditions.metric]
+    return -value if conditions.metric in LOWER_IS_BETTER else value
 
 
 def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:

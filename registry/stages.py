@@ -1,13 +1,11 @@
 """Stages and the aliases of the same names, set together: all that changes when MLflow drops stages."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
+PRODUCTION, STAGING = "Production", "Staging"
 HELD = (PRODUCTION, STAGING)  # by one version at a time, with an alias
 
 
@@ -35,12 +33,6 @@ def reconcile(client: MlflowClient, task: str) -> None:
 
 
 def _transition(client: MlflowClient, task: str, version: str, stage: str) -> None:
-    with _without_deprecation():
-        client.transition_model_version_stage(task, version, stage, archive_existing_versions=stage in HELD)
-
-
-@contextmanager
-def _without_deprecation() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "``mlflow.*transition_model_version_stage", FutureWarning)
-        yield
+        client.transition_model_version_stage(task, version, stage, archive_existing_versions=True)

@@ -79,8 +79,7 @@ def graph(version: ModelVersion, folder: Path) -> Path:
 
 def signature(contract: Contract) -> ModelSignature:
     """The contract as MLflow states it: numbers are doubles, categories strings, all required."""
-    types = {"number": "double", "category": "string"}
-    inputs = [ColSpec(types[column.kind], column.name) for column in contract.columns]
+    inputs = [ColSpec(tracking.COLUMN_TYPES[column.kind], column.name) for column in contract.columns]
     probabilities = [ColSpec("float", f"probability_{name}") for name in contract.classes]
     return ModelSignature(Schema(list(inputs)), Schema([ColSpec("string", "label"), *probabilities]))
 

@@ -1,7 +1,6 @@
 """`python -m training train MODEL`."""
 
 import os
-import sys
 import time
 
 import typer
@@ -43,9 +42,15 @@ def train(model: str) -> None:
         raise errors.InputError(f"{model}: {error}") from None
     print(f"{model}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s")
 
+    from mlflow.exceptions import MlflowException
+
     from training.tracking import record
 
-    record(candidate)
+    try:
+        record(candidate)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0]
+        print(f"{model}: the candidate is written, but MLflow did not take its run ({reason}); register will try again")
 
 
 @app.command()
@@ -58,7 +63,7 @@ def share(since: float) -> None:
     found = [candidate.read(model.task, model.name) for model in declared]
     fitting = sum(one.fit_seconds for one in found if one and one.started >= since)
     total = time.time() - since
-    print(f"{total:.0f} s, of which {fitting:.0f} s ({fitting / total:.0%}) were fitting", file=sys.stderr)
+    print(f"{total:.0f} s, of which {fitting:.0f} s ({fitting / total:.0%}) were fitting")
 
 
 if __name__ == "__main__":

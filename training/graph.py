@@ -24,9 +24,8 @@ class Graph:
         """Open the graph at `path`; the contract is read from the graph itself."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # idle threads leave the cores to others
+        # idle threads leave the cores to others
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         contract = json.loads(self.session.get_modelmeta().custom_metadata_map[CONTRACT_KEY])
         self.kinds: dict[str, str] = {column["name"]: column["kind"] for column in contract["columns"]}

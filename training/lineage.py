@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -49,11 +50,9 @@ def folder_digest(folder: Path) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    try:
-        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:  # git is not installed
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
+    git = shutil.which("git")
+    result = subprocess.run([git, *arguments], capture_output=True, text=True, check=False) if git else None
+    return result.stdout.strip() if result and result.returncode == 0 else None
 
 
 def _locked_hash(stage: str) -> str | None:

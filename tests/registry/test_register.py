@@ -72,6 +72,16 @@ def test_registering_twice_gives_one_version_and_one_run_each(content: dict[str,
     assert state() == EXPECTED
 
 
+def test_where_less_is_better_the_candidate_that_validates_best_is_judged_first(
+    content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content["models"] = dict(reversed(content["models"].items()))
+    register({**content, "gate": {"metric": "log_loss", "resamples": 200}}, "churn")
+    judged = [line for line in capsys.readouterr().out.splitlines() if "judging" in line]
+    assert "churn-logistic" in judged[0]
+    assert state() == EXPECTED
+
+
 def test_only_declared_candidates_are_considered(content: dict[str, Any]) -> None:
     del content["models"]["churn-logistic"]
     register(content, "churn")
@@ -123,7 +133,7 @@ def test_nothing_that_is_registered_is_a_pickle(content: dict[str, Any]) -> None
     names = {path.name for path in [*model.rglob("*"), *Path("candidates").rglob("*")]}
     assert {"graph.onnx", "graph.py"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib", ".npy"))]
-    assert "python_model: null" not in (model / "MLmodel").read_text(encoding="utf-8")
+    assert "loader_module: mlflow.pyfunc.loaders.code_model" in (model / "MLmodel").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("alias", ["Production", "Staging", "1", "2"])
