@@ -1,6 +1,7 @@
 """The contract of a task: which columns and classes it has, and what a valid row is."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +11,28 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from data.params import Kind
+from data.params import Kind, Tensor
 
 ANSWER = ("label", "probabilities")  # what a graph gives, so no input may be called so
 SHOWN = 5  # faulty values quoted in a message
 
 
+TENSORS: tuple[Kind, ...] = ("image", "sequence")
+
+
 @dataclass(frozen=True)
 class Column:
-    """An input column; `number` is float32 with NaN for missing, `category` a string with "" for missing."""
+    """An input column, with what stands for a missing value.
+
+    `number` is float32 (NaN), `boolean` 1.0 or 0.0 (NaN), `category` and `text` are strings (""), `time` is a
+    moment in UTC (NaT). An `image` or a `sequence` is float32 of one shape and never missing.
+    """
 
     name: str
     kind: Kind
+    shape: tuple[int, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -38,19 +49,31 @@ class Contract:
         """The names of the input columns, in order."""
         return [column.name for column in self.columns]
 
-    def of_kind(self, kind: Kind) -> list[str]:
-        """The names of the input columns of one kind, in order."""
-        return [column.name for column in self.columns if column.kind == kind]
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """The names of the input columns of some kinds, in order."""
+        return [column.name for column in self.columns if column.kind in kinds]
+
+    @property
+    def tensor(self) -> Column | None:
+        """The image or the sequence, which then is the only input."""
+        return self.columns[0] if self.columns[0].kind in TENSORS else None
 
     def to_json(self) -> str:
         """The contract as one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        content = asdict(self)
+        content["columns"] = [
+            column if column["shape"] else {"name": column["name"], "kind": column["kind"]}
+            for column in content["columns"]
+        ]
+        return json.dumps(content, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Contract":
         """The contract that `to_json` wrote."""
         content: dict[str, Any] = json.loads(text)
-        columns = tuple(Column(**column) for column in content.pop("columns"))
+        columns = tuple(
+            Column(**column | {"shape": tuple(column.get("shape", ()))}) for column in content.pop("columns")
+        )
         return cls(columns=columns, classes=tuple(content.pop("classes")), **content)
 
     @classmethod
@@ -78,8 +101,10 @@ class Contract:
         finite = pa.Check(lambda values: ~np.isinf(values), error="not finite")
         schema = pa.DataFrameSchema(
             {
-                **{name: pa.Column("float32", finite, nullable=True) for name in self.of_kind("number")},
-                **{name: pa.Column("str") for name in self.of_kind("category")},
+                **{name: pa.Column("float32", finite, nullable=True) for name in self.of_kind("number", "boolean")},
+                **{name: pa.Column("str") for name in self.of_kind("category", "text")},
+                **{name: pa.Column("datetime64[us, UTC]", nullable=True) for name in self.of_kind("time")},
+                **{name: pa.Column(object) for name in self.of_kind(*TENSORS)},
                 self.target: pa.Column("str", pa.Check.isin(self.classes, error="no class of the target")),
             }
         )
@@ -95,7 +120,11 @@ class Contract:
                 f"params.yaml: {key}.columns: the source has no column {name!r}; it has {', '.join(map(str, table))}"
             )
         values = table[name]
-        if name not in self.of_kind("number"):
+        if name in self.of_kind(*TENSORS):
+            return _flat(values, self.columns[self.names.index(name)], key)
+        if name in self.of_kind("time"):
+            return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]")
+        if name not in self.of_kind("number", "boolean"):
             return as_text(values).where(values.notna(), "")
         numbers = pd.to_numeric(values, errors="coerce")
         wrong = values[numbers.isna() & values.notna()]
@@ -108,6 +137,21 @@ class Contract:
             return numbers.astype("float32")
 
 
+def _flat(values: pd.Series, column: Column, key: str) -> pd.Series:
+    """Each cell's nested lists as one float32 array, of the declared shape and range."""
+    place = f"params.yaml: {key}.columns.{column.name}"
+    cells = [np.asarray(value, dtype=np.float32) for value in values]
+    if other := next((cell.shape for cell in cells if cell.shape != column.shape), None):
+        raise InputError(f"{place}: a value has the shape {other}, expected {column.shape}; correct one of them")
+    flat = np.stack(cells).reshape(len(cells), -1)
+    if not (column.low <= flat.min() and flat.max() <= column.high):
+        raise InputError(
+            f"{place}: values go from {flat.min():g} to {flat.max():g}, expected from {column.low:g} to "
+            f"{column.high:g} and none missing; correct one of them"
+        )
+    return pd.Series(list(flat), index=values.index, dtype=object)
+
+
 def as_text(values: pd.Series) -> pd.Series:
     """Values as strings; whole numbers that pandas keeps as floats, since some are missing, without the ".0"."""
     if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():
@@ -115,7 +159,9 @@ def as_text(values: pd.Series) -> pd.Series:
     return values.astype("str")
 
 
-def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kinds: dict[str, Kind] | None) -> Contract:
+def infer(
+    table: pd.DataFrame, task: str, target: str, positive: str | None, kinds: dict[str, Kind | Tensor] | None
+) -> Contract:
     """The contract of a raw table.
 
     Args:
@@ -150,7 +196,15 @@ def infer(table: pd.DataFrame, task: str, target: str, positive: str | None, kin
             raise InputError(f"params.yaml: {key}: an input cannot be called {name!r}, as the answer is; rename it")
     if target in kinds:
         raise InputError(f"params.yaml: {key}.columns: the target {target!r} cannot be an input; remove it")
-    return Contract(task, target, tuple(Column(str(name), kind) for name, kind in kinds.items()), tuple(classes))
+    columns = tuple(
+        Column(name, **kind.model_dump()) if isinstance(kind, Tensor) else Column(str(name), kind)
+        for name, kind in kinds.items()
+    )
+    if len(columns) > 1 and any(column.kind in TENSORS for column in columns):
+        raise InputError(
+            f"params.yaml: {key}.columns: an image or a sequence must be the only input; remove the others"
+        )
+    return Contract(task, target, columns, tuple(classes))
 
 
 def _kind(values: pd.Series, name: str, key: str) -> Kind:

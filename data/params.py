@@ -13,7 +13,7 @@ PARAMS = Path("params.yaml")
 SECTIONS = ("seed", "tasks", "models", "gate")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
-Kind = Literal["number", "category"]
+Kind = Literal["number", "boolean", "category", "time", "text", "image", "sequence"]
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -27,6 +27,15 @@ class Source(Strict):
     """Where a task's rows come from: a .csv or .parquet file, or a .py file with `read()`."""
 
     path: Path
+
+
+class Tensor(Strict):
+    """An image or a sequence: nested lists of one shape, with values from `low` to `high`."""
+
+    kind: Literal["image", "sequence"]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
+    low: float
+    high: float
 
 
 class TimeSplit(Strict):
@@ -51,14 +60,28 @@ class RandomSplit(Strict):
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
 
 
+class GroupSplit(Strict):
+    """Validation and test are the rows of whole groups, such as persons: named ones, or a share of all groups."""
+
+    by: Literal["group"]
+    column: str
+    validation: Annotated[float, Field(gt=0, lt=0.5)] | list[str] = 0.1
+    test: Annotated[float, Field(gt=0, lt=0.5)] | list[str] = 0.2
+
+    @field_validator("validation", "test", mode="before")
+    @classmethod
+    def _groups_may_be_numbers(cls, value: object) -> object:
+        return [str(name) for name in value] if isinstance(value, list) else value
+
+
 class Task(Strict):
     """One prediction problem, as declared under `tasks:`."""
 
     source: Source
     target: str
     positive: str | None = None
-    columns: Annotated[dict[str, Kind], Field(min_length=1)] | None = None
-    split: Annotated[TimeSplit | RandomSplit, Field(discriminator="by")] = RandomSplit()
+    columns: Annotated[dict[str, Kind | Tensor], Field(min_length=1)] | None = None
+    split: Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")] = RandomSplit()
 
     @field_validator("target", "positive", mode="before")
     @classmethod
@@ -141,7 +164,7 @@ def task(content: dict[str, Any], name: str) -> Task:
 
 def _fault(model: type[BaseModel], key: str, error: Any) -> str:
     loc = [part for part in error["loc"] if part != "[key]"]
-    if loc[:1] == ["split"] and loc[1:2] in (["time"], ["random"]):
+    if loc[:1] == ["split"] and loc[1:2] in (["time"], ["group"], ["random"]):
         del loc[1]  # pydantic's name of the variant, no key
     place = ".".join([key, *map(str, loc)])
     if error["type"] == "extra_forbidden":

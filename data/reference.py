@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from data.contract import Contract
+from data.contract import TENSORS, Contract
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 MOST_COMMON = 50  # categories kept by name; the rest is one share
@@ -15,7 +16,13 @@ def describe(rows: pd.DataFrame, contract: Contract) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for column in contract.columns:
         values = rows[column.name]
-        if column.kind == "number":
+        if column.kind in TENSORS:
+            flat = np.stack(values.to_list())
+            columns[column.name] = {"kind": column.kind, "mean": float(flat.mean()), "deviation": float(flat.std())}
+            continue
+        if column.kind in ("number", "boolean", "time"):
+            if column.kind == "time":
+                values = values.astype("int64").where(values.notna()) / 1e6
             quantiles = values.quantile(list(QUANTILES)).dropna()
             spread: dict[str, Any] = {
                 "quantiles": {str(level): round(float(value), 6) for level, value in quantiles.items()}

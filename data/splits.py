@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from data.params import RandomSplit, TimeSplit
+from data.params import GroupSplit, RandomSplit, TimeSplit
 
 SPLITS = ("train", "validation", "test")
 
 
-def assign(table: pd.DataFrame, split: TimeSplit | RandomSplit, target: str, seed: int, key: str) -> pd.Series:
+def assign(
+    table: pd.DataFrame, split: TimeSplit | GroupSplit | RandomSplit, target: str, seed: int, key: str
+) -> pd.Series:
     """The name of the split that each row belongs to.
 
     Args:
@@ -24,7 +26,12 @@ def assign(table: pd.DataFrame, split: TimeSplit | RandomSplit, target: str, see
     Raises:
         InputError: the time column is missing or no time, or a split has no row of some class.
     """
-    names = _by_time(table, split, key) if isinstance(split, TimeSplit) else _at_random(table, split, target, seed)
+    if isinstance(split, TimeSplit):
+        names = _by_time(table, split, key)
+    elif isinstance(split, GroupSplit):
+        names = _by_group(table, split, seed, key)
+    else:
+        names = _at_random(table, split, target, seed)
     for name in SPLITS:
         for label in table[target].unique():
             if not (names.eq(name) & table[target].eq(label)).any():
@@ -59,6 +66,30 @@ def _by_time(table: pd.DataFrame, split: TimeSplit, key: str) -> pd.Series:
         raise InputError(f"params.yaml: {key}.split: validation must begin before test; exchange the dates")
     names = np.where(moments >= cuts["test"], "test", np.where(moments >= cuts["validation"], "validation", "train"))
     return pd.Series(names, index=table.index)
+
+
+def _by_group(table: pd.DataFrame, split: GroupSplit, seed: int, key: str) -> pd.Series:
+    if split.column not in table:
+        raise InputError(
+            f"params.yaml: {key}.split.column: the source has no column {split.column!r}; "
+            f"it has {', '.join(map(str, table))}"
+        )
+    groups = table[split.column].astype("str")
+    free = list(np.random.default_rng(seed).permutation(np.unique(groups.to_numpy(dtype=object))))
+    total = len(free)
+    names = pd.Series("train", index=table.index, dtype=object)
+    for name in ("test", "validation"):
+        chosen = getattr(split, name)
+        if isinstance(chosen, float):
+            chosen = free[: max(1, round(total * chosen))]
+        if unknown := sorted(set(chosen) - set(free)):
+            raise InputError(
+                f"params.yaml: {key}.split.{name}: {split.column!r} has no group {', '.join(unknown)} left; "
+                f"left are {', '.join(sorted(free)[:20])}"
+            )
+        free = [group for group in free if group not in chosen]
+        names[groups.isin(chosen)] = name
+    return names
 
 
 def _at_random(table: pd.DataFrame, split: RandomSplit, target: str, seed: int) -> pd.Series:

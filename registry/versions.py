@@ -6,12 +6,13 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 
 import training.graph
 from data.contract import Contract
@@ -78,10 +79,15 @@ def graph(version: ModelVersion, folder: Path) -> Path:
 
 
 def signature(contract: Contract) -> ModelSignature:
-    """The contract as MLflow states it: numbers are doubles, categories strings, all required."""
-    inputs = [ColSpec(tracking.COLUMN_TYPES[column.kind], column.name) for column in contract.columns]
+    """The contract as MLflow states it: columns, all required, or a tensor."""
+    inputs: list[ColSpec | TensorSpec] = [
+        TensorSpec(np.dtype(np.float32), (-1, *column.shape), column.name)
+        if column.shape
+        else ColSpec(tracking.COLUMN_TYPES[column.kind], column.name)
+        for column in contract.columns
+    ]
     probabilities = [ColSpec("float", f"probability_{name}") for name in contract.classes]
-    return ModelSignature(Schema(list(inputs)), Schema([ColSpec("string", "label"), *probabilities]))
+    return ModelSignature(Schema(inputs), Schema([ColSpec("string", "label"), *probabilities]))
 
 
 def _log_model(candidate: Candidate, run_id: str) -> str:
@@ -98,6 +104,8 @@ def _log_model(candidate: Candidate, run_id: str) -> str:
     return logged.model_uri
 
 
-def _example(task: str, contract: Contract) -> pd.DataFrame:
+def _example(task: str, contract: Contract) -> pd.DataFrame | dict[str, np.ndarray]:
     rows = pd.read_parquet(tracking.PREPARED / task / "test.parquet")[contract.names].head(EXAMPLE_ROWS)
-    return rows.astype(dict.fromkeys(contract.of_kind("number"), "float64"))
+    if column := contract.tensor:
+        return {column.name: np.stack(rows[column.name].to_list()).reshape(-1, *column.shape)}
+    return rows.astype(dict.fromkeys(contract.of_kind("number", "boolean"), "float64"))

@@ -4,16 +4,24 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from onnx import TensorProto
 
 from data.contract import Contract
+from training import inputs
 
-OPSET = {"": 18, "ai.onnx.ml": 3}
+WORD = "[^\x00-/:-@\\[-`{-\u00bf\u1680\u2000-\u206f\u3000-\u303f]+"
+"""A word: anything but blanks and punctuation, spelt out so that Python and the graph read it alike."""
+RAREST_WORD = 0.0004
+"""Share of the texts that a word or a pair of words must be in. A cut by rank could keep a pair and not its words,
+and skl2onnx would take it for one word."""
 
 
 def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
-    """An unfitted scikit-learn transformer from raw columns to float32 features.
+    """An unfitted scikit-learn transformer from what `plain` gives to float32 features.
 
-    Missing numbers become the median. A category that training rows did not have is all zeros.
+    Missing numbers become the median. A category that training rows did not have is all zeros. Texts become
+    TF-IDF of words and pairs of words. Pixels are centred, a sequence's features scaled.
 
     Args:
         contract: names and kinds of the columns.
@@ -25,6 +33,8 @@ def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
+    if contract.tensor:
+        return StandardScaler(with_std=contract.tensor.kind == "sequence")
     warnings.filterwarnings("ignore", "Bins whose width are too small", UserWarning)  # as columns of few values have
     shape = (
         KBinsDiscretizer(
@@ -39,11 +49,30 @@ def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
     )
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), shape)
     categories = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=np.float32)
+    kinds = inputs.columns(contract)
     parts = [
-        ("number", numbers, contract.of_kind("number")),
-        ("category", categories, contract.of_kind("category")),
+        ("number", numbers, [name for name, kind in kinds.items() if kind == "number"]),
+        ("category", categories, [name for name, kind in kinds.items() if kind == "category"]),
+        *((name, _words(), name) for name, kind in kinds.items() if kind == "text"),
     ]
     return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=1.0 if sparse else 0.0)
+
+
+def _words() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        lowercase=False,  # done before
+        token_pattern=WORD,
+        ngram_range=(1, 2),
+        min_df=RAREST_WORD,
+        dtype=np.float32,
+    )
+
+
+def plain(rows: pd.DataFrame, contract: Contract) -> "pd.DataFrame | np.ndarray":
+    """What `preprocessing` takes: the plain columns of a table, or an image's or a sequence's features."""
+    return inputs.flat(rows, contract.tensor) if contract.tensor else inputs.table(rows, contract)
 
 
 def convert(native: Any, contract: Contract, **options: Any) -> Any:
@@ -51,30 +80,26 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
 
     Args:
         native: the fitted scikit-learn pipeline.
-        contract: names and kinds of the inputs, each of shape (rows, 1).
+        contract: names and kinds of the inputs.
         options: skl2onnx's options for the pipeline.
     """
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    from training import bins_graph
+    from training import bins_graph, inputs_graph
+    from training.onnx_graph import OPSET, join
 
     bins_graph.register()
-    types = {"number": FloatTensorType, "category": StringTensorType}
+    front = inputs_graph.flat(contract) if contract.tensor else inputs_graph.table(contract)
+    types = {TensorProto.FLOAT: FloatTensorType, TensorProto.STRING: StringTensorType}
     model = to_onnx(
         native,
-        initial_types=[(column.name, types[column.kind]([None, 1])) for column in contract.columns],
+        initial_types=[
+            (given.name, types[form.elem_type]([None, form.shape.dim[1].dim_value]))
+            for given in front.graph.output
+            for form in [given.type.tensor_type]
+        ],
         options={id(native): options} if options else None,
-        target_opset=OPSET,
+        target_opset={domain: OPSET[domain] for domain in ("", "ai.onnx.ml")},
     )
-    _name_inputs(model.graph, contract.names)
-    return model
-
-
-def _name_inputs(graph: Any, names: list[str]) -> None:
-    """Give the inputs the columns' names again, which skl2onnx makes into identifiers."""
-    raw = {given.name: name for given, name in zip(graph.input, names, strict=True)}
-    for given in graph.input:
-        given.name = raw[given.name]
-    for node in graph.node:
-        node.input[:] = [raw.get(name, name) for name in node.input]
+    return join(front, model)

@@ -15,6 +15,7 @@ import pandas as pd
 CONTRACT_KEY = "contract"  # the graph's metadata holds the contract as JSON
 LABEL = "label"
 PROBABILITIES = "probabilities"
+EPOCH = pd.Timestamp(0, tz="UTC").as_unit("us")
 
 
 class Graph:
@@ -28,33 +29,42 @@ class Graph:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         contract = json.loads(self.session.get_modelmeta().custom_metadata_map[CONTRACT_KEY])
-        self.kinds: dict[str, str] = {column["name"]: column["kind"] for column in contract["columns"]}
+        self.columns: list[dict[str, Any]] = contract["columns"]
+        self.kinds: dict[str, str] = {column["name"]: column["kind"] for column in self.columns}
         self.classes: list[str] = contract["classes"]
 
-    def feeds(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-        """The graph's inputs, each of shape (rows, 1): float32 with NaN, or strings with "", for missing values.
+    def feeds(self, rows: pd.DataFrame | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The graph's inputs.
+
+        Numbers are float32 with NaN for missing, booleans likewise 1 or 0, categories and texts strings with ""
+        for missing, times float64 seconds since 1970 (UTC) with NaN for missing; each of shape (rows, 1). Images
+        and sequences are float32 of shape (rows, ...).
 
         Raises:
             KeyError: a column of the contract is missing.
-            ValueError: a number column holds something else.
+            ValueError: a value is of another type, shape or range.
         """
-        return {name: _tensor(rows[name], kind) for name, kind in self.kinds.items()}
+        return {column["name"]: _tensor(rows[column["name"]], column) for column in self.columns}
 
-    def score(self, rows: pd.DataFrame, batch: int = 65536) -> tuple[np.ndarray, np.ndarray]:
+    def score(
+        self, rows: pd.DataFrame | dict[str, np.ndarray], batch: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Labels, shape (rows,), and class probabilities, float32, shape (rows, classes).
 
         Args:
             rows: the contract's columns, in any order; missing values are None or NaN.
-            batch: how many rows go through the graph at once.
+            batch: how many rows go through the graph at once; by default more where rows are small.
         """
+        batch = batch or (1024 if {"text", "image", "sequence"}.intersection(self.kinds.values()) else 65536)
         feeds = self.feeds(rows)
+        total = len(next(iter(feeds.values())))
         parts = [
             self.session.run([LABEL, PROBABILITIES], {name: f[start : start + batch] for name, f in feeds.items()})
-            for start in range(0, max(len(rows), 1), batch)
+            for start in range(0, max(total, 1), batch)
         ]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
-    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, rows: pd.DataFrame | dict[str, np.ndarray]) -> pd.DataFrame:
         """A `label` column and one `probability_<class>` column per class."""
         labels, probabilities = self.score(rows)
         return pd.DataFrame(
@@ -65,10 +75,27 @@ class Graph:
         )
 
 
-def _tensor(values: pd.Series, kind: str) -> np.ndarray:
-    if kind == "number":
+def _tensor(values: Any, column: dict[str, Any]) -> np.ndarray:
+    kind = column["kind"]
+    if kind in ("image", "sequence"):
+        return _nested(values, column)
+    values = pd.Series(values)
+    if kind == "time":
+        moments = pd.to_datetime(values, utc=True)
+        return (moments.dt.as_unit("us") - EPOCH).dt.total_seconds().to_numpy(dtype=np.float64).reshape(-1, 1)
+    if kind in ("number", "boolean"):
         return pd.to_numeric(values).to_numpy(dtype=np.float32, na_value=np.nan).reshape(-1, 1)
     return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object).reshape(-1, 1)
+
+
+def _nested(values: Any, column: dict[str, Any]) -> np.ndarray:
+    shape = tuple(column["shape"])
+    cells = np.asarray(list(values), dtype=np.float32)
+    if cells.shape[1:] not in (shape, (int(np.prod(shape)),)) and len(cells):
+        raise ValueError(f"{column['name']}: a value has the shape {cells.shape[1:]}, expected {shape}")
+    if not ((cells >= column["low"]) & (cells <= column["high"])).all():
+        raise ValueError(f"{column['name']}: a value lies outside {column['low']:g} to {column['high']:g}")
+    return cells.reshape(-1, *shape)
 
 
 if __name__ != "training.graph":

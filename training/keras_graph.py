@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training.features import OPSET
+from training.onnx_graph import OPSET
 
 
 def convert(network: Any) -> Any:

@@ -7,20 +7,20 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 from data.contract import Contract
-from training.features import OPSET
 from training.graph import CONTRACT_KEY, LABEL, PROBABILITIES
 
+OPSET = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
 CHOSEN = "answer/code"
 CLASSES = "answer/classes"
 
 
 def join(before: onnx.ModelProto, after: onnx.ModelProto) -> onnx.ModelProto:
-    """`after`, fed with the only output of `before`."""
-    first, second = _plain(before), _plain(after)
-    second = compose.add_prefix(second, "network/")
-    link = [(first.graph.output[0].name, second.graph.input[0].name)]
-    return compose.merge_models(first, second, io_map=link)
+    """`after`, each input fed with the output of `before` that stands at its place."""
+    first, second = _plain(before), compose.add_prefix(_plain(after), "next/")
+    first = compose.add_prefix(first, "first/", rename_inputs=False)
+    pairs = zip(first.graph.output, second.graph.input, strict=True)
+    return compose.merge_models(first, second, io_map=[(given.name, taken.name) for given, taken in pairs])
 
 
 def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
@@ -64,7 +64,10 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     plain.ir_version = IR_VERSION
     plain.producer_name, plain.producer_version, plain.doc_string, plain.graph.doc_string = "", "", "", ""
     del plain.opset_import[:]
-    plain.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in OPSET.items())
+    used = {node.domain for node in plain.graph.node} | {""}
+    plain.opset_import.extend(
+        helper.make_opsetid(domain, version) for domain, version in OPSET.items() if domain in used
+    )
     return plain
 
 

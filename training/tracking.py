@@ -25,7 +25,13 @@ from training.candidate import NATIVE, PLOTS, RECORD, Candidate
 for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
-COLUMN_TYPES = {"number": "double", "category": "string"}  # a contract's kinds as MLflow's types
+COLUMN_TYPES = {
+    "number": "double",
+    "boolean": "double",
+    "category": "string",
+    "text": "string",
+    "time": "datetime",
+}  # a contract's kinds as MLflow's types
 CANDIDATE_TAG = "candidate"
 FINISHED = "FINISHED"
 
@@ -122,7 +128,7 @@ def _source_tags(candidate: Candidate) -> dict[str, str]:
 
 def _dataset(candidate: Candidate) -> DatasetInput:
     contract = Contract.load(PREPARED / candidate.task)
-    schema = [{"name": column.name, "type": COLUMN_TYPES[column.kind]} for column in contract.columns]
+    schema = [{"name": column.name, "type": COLUMN_TYPES.get(column.kind, "float")} for column in contract.columns]
     dataset = Dataset(
         name=candidate.task,
         digest=candidate.data["digest"][:8],

@@ -35,7 +35,9 @@ class Logistic:
 
     def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
         """Class probabilities by scikit-learn, shape (rows, classes)."""
-        return self.pipeline.predict_proba(inputs)
+        from training.features import plain
+
+        return self.pipeline.predict_proba(plain(inputs, self.contract))
 
     def to_onnx(self) -> Any:
         """The pipeline, converted by skl2onnx."""
@@ -57,10 +59,11 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
     from sklearn.metrics import log_loss
     from sklearn.pipeline import make_pipeline
 
-    from training.features import preprocessing
+    from training.features import plain, preprocessing
 
     features = preprocessing(rows.contract, params.bins, sparse=True)
-    train, validation = features.fit_transform(rows.train), features.transform(rows.validation)
+    train = features.fit_transform(plain(rows.train, rows.contract))
+    validation = features.transform(plain(rows.validation, rows.contract))
     some = np.random.default_rng(seed).permutation(len(rows.train))[:CURVE_ROWS]
     curve_of = {
         "loss": (train[some], rows.train_codes[some]),

@@ -41,7 +41,10 @@ class Perceptron:
 
     def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
         """Class probabilities by Keras, shape (rows, classes)."""
-        return self.network.predict(self.features.transform(inputs), batch_size=PREDICT_BATCH, verbose=0)
+        from training.features import plain
+
+        given = self.features.transform(plain(inputs, self.contract))
+        return self.network.predict(given, batch_size=PREDICT_BATCH, verbose=0)
 
     def to_onnx(self) -> Any:
         """Preprocessing by skl2onnx and network by tf2onnx, joined into one graph."""
@@ -63,12 +66,13 @@ def fit(params: Params, rows: Rows, seed: int) -> Perceptron:
     import keras
     import tensorflow
 
-    from training.features import preprocessing
+    from training.features import plain, preprocessing
 
     keras.utils.set_random_seed(seed)
     tensorflow.config.experimental.enable_op_determinism()
     features = preprocessing(rows.contract, params.bins, sparse=False)
-    train, validation = features.fit_transform(rows.train), features.transform(rows.validation)
+    train = features.fit_transform(plain(rows.train, rows.contract))
+    validation = features.transform(plain(rows.validation, rows.contract))
 
     penalty = keras.regularizers.L2(params.l2) if params.l2 else None
     network = keras.Sequential([keras.Input((train.shape[1],), name="features")], name="perceptron")
