@@ -34,22 +34,27 @@ class Builder:
         return name
 
     def model(self, contract: Contract, outputs: dict[str, tuple[int, list[int | None]]]) -> onnx.ModelProto:
-        """A model from the contract's raw columns to `outputs`, given as element type and shape."""
+        """A model from the raw columns, called `raw(place)`, to `outputs`, given as element type and shape."""
         graph = helper.make_graph(
             self.nodes,
             "front",
-            [_raw(column) for column in contract.columns],
+            [_given(place, column) for place, column in enumerate(contract.columns)],
             [helper.make_tensor_value_info(name, *form) for name, form in outputs.items()],
             self.constants,
         )
         return helper.make_model(graph)
 
 
-def _raw(column: Column) -> Any:
+def raw(place: int) -> str:
+    """What a raw column is called inside; `onnx_graph.finish` gives it its own name, which may be anything."""
+    return f"raw_{place}"
+
+
+def _given(place: int, column: Column) -> Any:
     if column.shape:
-        return helper.make_tensor_value_info(column.name, TensorProto.FLOAT, [None, *column.shape])
+        return helper.make_tensor_value_info(raw(place), TensorProto.FLOAT, [None, *column.shape])
     types = {"time": TensorProto.DOUBLE, "category": TensorProto.STRING, "text": TensorProto.STRING}
-    return helper.make_tensor_value_info(column.name, types.get(column.kind, TensorProto.FLOAT), [None, 1])
+    return helper.make_tensor_value_info(raw(place), types.get(column.kind, TensorProto.FLOAT), [None, 1])
 
 
 def table(contract: Contract) -> onnx.ModelProto:
@@ -57,12 +62,12 @@ def table(contract: Contract) -> onnx.ModelProto:
     add = Builder()
     for place, column in enumerate(contract.columns):
         if column.kind == "time":
-            _time_parts(add, column.name, f"c{place}")
+            _time_parts(add, raw(place), f"c{place}")
         elif column.kind == "text":
-            lower = _lower(add, column.name)
+            lower = _lower(add, raw(place))
             add("Unsqueeze", lower, np.array([1]), name=f"c{place}")
         else:
-            add("Identity", column.name, name=f"c{place}")
+            add("Identity", raw(place), name=f"c{place}")
     types = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "text": TensorProto.STRING}
     return add.model(contract, {name: (types[kind], [None, 1]) for name, kind in inputs.columns(contract).items()})
 
@@ -74,15 +79,15 @@ def flat(contract: Contract) -> onnx.ModelProto:
         add("Flatten", _scaled(add, column), name="features")
         width = int(np.prod(column.shape))
     else:
-        raw, axis = column.name, np.array([1])
-        mean = add("ReduceMean", raw, axis, keepdims=1)
-        centred = add("Sub", raw, mean)
+        axis = np.array([1])
+        mean = add("ReduceMean", raw(0), axis, keepdims=1)
+        centred = add("Sub", raw(0), mean)
         variance = add("ReduceMean", add("Mul", centred, centred), axis, keepdims=1)
-        later = add("Slice", raw, np.array([1]), np.array([column.shape[0]]), axis)
-        earlier = add("Slice", raw, np.array([0]), np.array([column.shape[0] - 1]), axis)
+        later = add("Slice", raw(0), np.array([1]), np.array([column.shape[0]]), axis)
+        earlier = add("Slice", raw(0), np.array([0]), np.array([column.shape[0] - 1]), axis)
         step = add("ReduceMean", add("Abs", add("Sub", later, earlier)), axis, keepdims=1)
-        parts = [mean, add("Sqrt", variance), add("ReduceMin", raw, axis, keepdims=1)]
-        parts += [add("ReduceMax", raw, axis, keepdims=1), step]
+        parts = [mean, add("Sqrt", variance), add("ReduceMin", raw(0), axis, keepdims=1)]
+        parts += [add("ReduceMax", raw(0), axis, keepdims=1), step]
         add("Concat", *(add("Flatten", part) for part in parts), axis=1, name="features")
         width = 5 * int(np.prod(column.shape[1:]))
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, width])})
@@ -91,21 +96,21 @@ def flat(contract: Contract) -> onnx.ModelProto:
 def tensor(contract: Contract) -> onnx.ModelProto:
     """`inputs.tensor`: one output `features`."""
     add, column = Builder(), contract.columns[0]
-    add("Identity", _scaled(add, column) if column.kind == "image" else column.name, name="features")
+    add("Identity", _scaled(add, column) if column.kind == "image" else raw(0), name="features")
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, *column.shape])})
 
 
 def _scaled(add: Builder, column: Column) -> str:
     low, span = inputs.scale(column)
-    return add("Div", add("Sub", column.name, np.array(low)), np.array(span))
+    return add("Div", add("Sub", raw(0), np.array(low)), np.array(span))
 
 
-def _lower(add: Builder, raw: str) -> str:
-    flat = add("Reshape", raw, np.array([-1]))
+def _lower(add: Builder, given: str) -> str:
+    flat = add("Reshape", given, np.array([-1]))
     return add("StringNormalizer", flat, case_change_action="LOWER", is_case_sensitive=1, locale="C")
 
 
-def _time_parts(add: Builder, raw: str, name: str) -> None:
+def _time_parts(add: Builder, given: str, name: str) -> None:
     """Calendar parts of seconds since 1970, by the arithmetic of the Gregorian calendar's 400-year era."""
 
     def number(value: float) -> np.ndarray:
@@ -120,8 +125,8 @@ def _time_parts(add: Builder, raw: str, name: str) -> None:
     def give(part: str, value: str) -> None:
         add("Cast", value, to=TensorProto.FLOAT, name=f"{name}_{part}")
 
-    days = whole(raw, DAY)
-    give("hour", add("Div", less(raw, days, DAY), number(HOUR)))
+    days = whole(given, DAY)
+    give("hour", add("Div", less(given, days, DAY), number(HOUR)))
     thursday = add("Add", days, number(3))
     give("weekday", less(thursday, whole(thursday, 7), 7))
     since = add("Add", days, number(719_468))  # from 1 March of the year 0

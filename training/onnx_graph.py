@@ -30,16 +30,18 @@ def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
         model: a graph whose last output has the class probabilities.
         contract: goes into the graph's metadata.
     """
-    model = compose.add_prefix(_plain(model), "model/", rename_inputs=False)
+    model = compose.add_prefix(_plain(model), _prefix(contract))
     graph = model.graph
+    _name_inputs(graph, contract)
     given = graph.output[-1].name
+    chosen, named = f"{_prefix(contract)}{CHOSEN}", f"{_prefix(contract)}{CLASSES}"
     classes = np.array(contract.classes, dtype=object)
-    graph.initializer.append(numpy_helper.from_array(classes, CLASSES))
+    graph.initializer.append(numpy_helper.from_array(classes, named))
     graph.node.extend(
         [
             helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
-            helper.make_node("ArgMax", [given], [CHOSEN], axis=1, keepdims=0, name="choose"),
-            helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
+            helper.make_node("ArgMax", [given], [chosen], axis=1, keepdims=0, name="choose"),
+            helper.make_node("Gather", [named, chosen], [LABEL], name="name_label"),
         ]
     )
     del graph.output[:]
@@ -55,6 +57,22 @@ def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+def _prefix(contract: Contract) -> str:
+    """A beginning for the names inside, which no column's name has."""
+    prefix = "model/"
+    while any(name.startswith(prefix) for name in contract.names):
+        prefix = f"_{prefix}"
+    return prefix
+
+
+def _name_inputs(graph: Any, contract: Contract) -> None:
+    named = {given.name: name for given, name in zip(graph.input, contract.names, strict=True)}
+    for given in graph.input:
+        given.name = named[given.name]
+    for node in graph.node:
+        node.input[:] = [named.get(name, name) for name in node.input]
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:

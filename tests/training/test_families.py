@@ -19,7 +19,10 @@ TABLES: dict[str, dict[str, Any]] = {
     "a number all missing": {"empty": ("z",)},
     "a category all missing": {"empty": ("d",)},
     "odd names": {"numbers": ("größe in cm", "a.b", "a b", "a_b"), "categories": ("Straße nr.", "日本", "it's/a\"c")},
-    "inner names": {"numbers": ("label_code", "variable", "input"), "categories": ("label_classes", "features")},
+    "inner names": {
+        "numbers": ("label_code", "variable", "input", "c0", "raw_1", "model/raw_0", "transformed_column"),
+        "categories": ("label_classes", "features", "model/answer/code"),
+    },
 }
 NETWORK_TABLES = ("two classes", "three classes", "categories only", "a number all missing", "odd names", "inner names")
 CASES = [
