@@ -12,7 +12,7 @@ from training import inputs
 
 WORD = "[^\x00-/:-@\\[-`{-\u00bf\u1680\u2000-\u206f\u3000-\u303f]+"
 """A word: anything but blanks and punctuation, spelt out so that Python and the graph read it alike."""
-RAREST_WORD = 0.001
+RAREST_WORD = 0.0004
 """Share of the texts that a word or a pair of words must be in. A cut by rank could keep a pair and not its words,
 and skl2onnx would take it for one word."""
 
