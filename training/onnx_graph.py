@@ -7,7 +7,8 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 from data.contract import Contract
-from training.graph import CONTRACT_KEY, LABEL, PROBABILITIES
+from training.decision import HIGHEST, Decision
+from training.graph import CONTRACT_KEY, DECISION_KEY, LABEL, PROBABILITIES
 
 OPSET = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
@@ -23,12 +24,13 @@ def join(before: onnx.ModelProto, after: onnx.ModelProto) -> onnx.ModelProto:
     return compose.merge_models(first, second, io_map=[(given.name, taken.name) for given, taken in pairs])
 
 
-def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGHEST) -> onnx.ModelProto:
     """The scoring graph: raw columns in, `label` (string) and `probabilities` (float32) out.
 
     Args:
         model: a graph whose last output has the class probabilities.
         contract: goes into the graph's metadata.
+        decision: how the label follows from the probabilities; goes there too.
     """
     model = compose.add_prefix(_plain(model), "model/", rename_inputs=False)
     graph = model.graph
@@ -38,7 +40,7 @@ def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     graph.node.extend(
         [
             helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
-            helper.make_node("ArgMax", [given], [CHOSEN], axis=1, keepdims=0, name="choose"),
+            *_choice(graph, given, decision),
             helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
         ]
     )
@@ -52,9 +54,32 @@ def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     graph.name = contract.task
     _prune(graph)
     del model.metadata_props[:]
-    helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
+    helper.set_model_props(model, {CONTRACT_KEY: contract.to_json(), DECISION_KEY: decision.to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+def _choice(graph: Any, given: str, decision: Decision) -> list[Any]:
+    """The nodes from probabilities to the code of the label: `Decision.codes` in ONNX."""
+    if decision.rule == "highest":
+        return [helper.make_node("ArgMax", [given], [CHOSEN], axis=1, keepdims=0, name="choose")]
+    if decision.rule == "threshold":
+        constants = {"answer/positive": np.array(1), "answer/threshold": np.array(decision.threshold, np.float32)}
+        nodes = [
+            helper.make_node("Gather", [given, "answer/positive"], ["answer/score"], axis=1, name="score"),
+            helper.make_node("GreaterOrEqual", ["answer/score", "answer/threshold"], ["answer/above"], name="compare"),
+            helper.make_node("Cast", ["answer/above"], [CHOSEN], to=onnx.TensorProto.INT64, name="choose"),
+        ]
+    else:
+        constants = {"answer/costs": decision.scaled_costs()}
+        nodes = [
+            helper.make_node("Cast", [given], ["answer/double"], to=onnx.TensorProto.DOUBLE, name="widen"),
+            helper.make_node("MatMul", ["answer/double", "answer/costs"], ["answer/expected"], name="expect"),
+            helper.make_node("Round", ["answer/expected"], ["answer/rounded"], name="round"),
+            helper.make_node("ArgMin", ["answer/rounded"], [CHOSEN], axis=1, keepdims=0, name="choose"),
+        ]
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    return nodes
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
