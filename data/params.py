@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import ruamel.yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from data.errors import InputError
 
@@ -38,13 +38,17 @@ class Tensor(Strict):
     high: float
 
 
+Folds = Annotated[int, Field(ge=2, le=100)] | None
+
+
 class TimeSplit(Strict):
-    """Validation and test are the rows from these moments on."""
+    """Validation and test are the rows from these moments on; folds are consecutive blocks of the training rows."""
 
     by: Literal["time"]
     column: str
     validation: str
     test: str
+    folds: Folds = None
 
     @field_validator("validation", "test", mode="before")
     @classmethod
@@ -58,6 +62,7 @@ class RandomSplit(Strict):
     by: Literal["random"] = "random"
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    folds: Folds = None
 
 
 class GroupSplit(Strict):
@@ -67,11 +72,39 @@ class GroupSplit(Strict):
     column: str
     validation: Annotated[float, Field(gt=0, lt=0.5)] | list[str] = 0.1
     test: Annotated[float, Field(gt=0, lt=0.5)] | list[str] = 0.2
+    folds: Folds = None
 
     @field_validator("validation", "test", mode="before")
     @classmethod
     def _groups_may_be_numbers(cls, value: object) -> object:
         return [str(name) for name in value] if isinstance(value, list) else value
+
+
+class Decision(Strict):
+    """How a label follows from probabilities: a threshold chosen for an aim, a fixed one, or the least cost.
+
+    `costs` names what each predicted class (inner) costs for each actual class (outer).
+    """
+
+    aim: Literal["f1", "cost"] | None = None
+    costs: dict[str, dict[str, Annotated[float, Field(allow_inf_nan=False)]]] | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _classes_may_be_numbers(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {
+            str(actual): {str(predicted): cost for predicted, cost in row.items()} if isinstance(row, dict) else row
+            for actual, row in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Decision":
+        if (self.aim is None) == (self.threshold is None) or (self.aim == "cost") != bool(self.costs):
+            raise ValueError("expected one of {aim: f1}, {aim: cost, costs: {…}} and {threshold: 0.3}")
+        return self
 
 
 class Task(Strict):
@@ -82,6 +115,7 @@ class Task(Strict):
     positive: str | None = None
     columns: Annotated[dict[str, Kind | Tensor], Field(min_length=1)] | None = None
     split: Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")] = RandomSplit()
+    decision: Decision | None = None
 
     @field_validator("target", "positive", mode="before")
     @classmethod

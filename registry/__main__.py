@@ -22,7 +22,9 @@ def check() -> None:
     """Check the gate that `params.yaml` declares."""
     from registry import conditions
 
-    conditions.declared(params.load())
+    content = params.load()
+    for task in content["tasks"]:
+        conditions.of_task(content, task)
 
 
 @app.command()

@@ -4,9 +4,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from data import params
+from data.errors import InputError
 from data.params import Strict, parse
 
-Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brier"]
+Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brier", "mean_cost"]
 
 
 class Conditions(Strict):
@@ -25,3 +27,18 @@ def declared(content: dict[str, Any]) -> Conditions:
         InputError: a key is unknown or has a wrong value.
     """
     return parse(Conditions, content.get("gate") or {}, "gate")
+
+
+def of_task(content: dict[str, Any], task: str) -> Conditions:
+    """The declared conditions, checked against what the task declares.
+
+    Raises:
+        InputError: the metric is the mean cost and the task declares no costs.
+    """
+    conditions, decision = declared(content), params.task(content, task).decision
+    if conditions.metric == "mean_cost" and (decision is None or decision.costs is None):
+        raise InputError(
+            f"{params.PARAMS}: gate.metric: mean_cost needs costs, and tasks.{task} declares none; "
+            f"declare tasks.{task}.decision: {{aim: cost, costs: …}} or choose another metric"
+        )
+    return conditions

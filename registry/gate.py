@@ -56,6 +56,7 @@ def judge(
     contract: Contract,
     data: str,
     seed: int,
+    costs: np.ndarray | None = None,
 ) -> Verdict:
     """Score both graphs on the test rows and bootstrap their difference row by row.
 
@@ -67,6 +68,7 @@ def judge(
         contract: the task's contract.
         data: digest of the prepared data, noted in the verdict.
         seed: of the bootstrap.
+        costs: what labels cost, shape (classes, classes), where the metric is the mean cost.
 
     Returns:
         The verdict "better" only where the interval's lower end lies above the margin: a tie keeps the champion.
@@ -84,8 +86,7 @@ def judge(
         data=data,
     )
     if champion is None:
-        shares = np.bincount(codes, minlength=len(contract.classes)) / len(codes)
-        reference = np.tile(shares, (len(codes), 1))
+        other_answers = _shares(codes, conditions.metric, costs, len(contract.classes))
     else:
         graph = Graph(champion[1])
         if misfit := _misfit(graph, contract):
@@ -94,10 +95,10 @@ def judge(
                 f"python -m registry promote {contract.task} {challenger[0].split()[-1]} --to Production"
             )
             return verdict(better=False, reason=reason)
-        reference = graph.score(rows)[1]
+        other_answers = _answers(graph, rows, contract, costs)
     sign = -1.0 if conditions.metric in LOWER_IS_BETTER else 1.0
-    ours = Evaluation(Graph(challenger[1]).score(rows)[1], codes).statistic(conditions.metric)
-    theirs = Evaluation(reference, codes).statistic(conditions.metric)
+    ours = _answers(Graph(challenger[1]), rows, contract, costs).statistic(conditions.metric)
+    theirs = other_answers.statistic(conditions.metric)
     low, high = bootstrap(
         lambda w: sign * (ours(w) - theirs(w)), len(rows), seed, conditions.resamples, conditions.confidence
     )
@@ -109,6 +110,20 @@ def judge(
         f"is {'above' if better else 'not above'} the margin {conditions.margin:g}"
     )
     return verdict(better=better, reason=reason, challenger_value=value, champion_value=other, lead=lead)
+
+
+def _answers(graph: Graph, rows: pd.DataFrame, contract: Contract, costs: np.ndarray | None) -> Evaluation:
+    """The graph's own labels and probabilities, measured."""
+    labels, probabilities = graph.score(rows)
+    return Evaluation(probabilities, contract.codes(rows[contract.target]), contract.codes(pd.Series(labels)), costs)
+
+
+def _shares(codes: np.ndarray, metric: str, costs: np.ndarray | None, classes: int) -> Evaluation:
+    """The class shares for every row, with the one label that serves the metric best."""
+    shares = np.tile(np.bincount(codes, minlength=classes) / len(codes), (len(codes), 1))
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    each = [Evaluation(shares, codes, np.full(len(codes), label), costs) for label in range(classes)]
+    return max(each, key=lambda one: sign * one.values()[metric])
 
 
 def _misfit(graph: Graph, contract: Contract) -> str | None:

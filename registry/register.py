@@ -10,9 +10,9 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from data import params
 from data.contract import Contract
 from data.errors import InputError
-from data.params import PARAMS
 from data.prepare import PREPARED
 from registry import conditions as gate_conditions
 from registry import gate, stages, versions
@@ -21,6 +21,7 @@ from registry.gate import Verdict
 from training import candidate as candidates
 from training import lineage, models
 from training.candidate import Candidate
+from training.decision import cost_matrix
 from training.metrics import LOWER_IS_BETTER
 
 VERDICT_TAG, REASON_TAG = "verdict", "verdict.reason"
@@ -46,12 +47,13 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
         InputError: a declaration is wrong, or no declared candidate lies in the candidates' folder.
     """
     declared = models.of_task(content, task)
-    conditions = gate_conditions.declared(content)
+    conditions = gate_conditions.of_task(content, task)
     found = [candidate for name in declared if (candidate := candidates.read(task, name))]
     if not found:
         names = " ".join(f"train@{name}" for name in declared)
         raise InputError(
-            f"{PARAMS}: no declared candidate of {task} lies in {candidates.CANDIDATES / task}; run `dvc repro {names}`"
+            f"{params.PARAMS}: no declared candidate of {task} lies in {candidates.CANDIDATES / task}; "
+            f"run `dvc repro {names}`"
         )
     client = MlflowClient()
     entries = [Entry(candidate, *versions.ensure(client, candidate)) for candidate in found]
@@ -59,20 +61,22 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     entries.sort(key=lambda entry: _strength(entry, conditions), reverse=True)
     for entry in entries:
         if VERDICT_TAG not in entry.version.tags:
-            _consider(client, entry, entries, conditions, content["seed"])
+            _consider(client, entry, entries, conditions, content)
     return [
         Entry(entry.candidate, client.get_model_version(task, entry.version.version), entry.new) for entry in entries
     ]
 
 
-def _consider(client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, seed: int) -> None:
+def _consider(
+    client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, content: dict[str, Any]
+) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task, version = entry.candidate.task, entry.version
     verdict = _evidence(client, version)
     if verdict is None:
         champion = stages.current(client, task, stages.PRODUCTION)
         print(f"{task}: judging version {version.version} ({entry.candidate.model})", flush=True)
-        verdict = _judge(entry, champion, conditions, seed)
+        verdict = _judge(entry, champion, conditions, content)
         client.log_text(_run(version), verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
     loser: ModelVersion | None = version
     if verdict.better:
@@ -118,8 +122,9 @@ def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
         return Verdict.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, seed: int) -> Verdict:
+def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, content: dict[str, Any]) -> Verdict:
     prepared = PREPARED / entry.candidate.task
+    contract = Contract.load(prepared)
     with tempfile.TemporaryDirectory() as temporary:
         holder = (_name(champion), versions.graph(champion, Path(temporary))) if champion else None
         return gate.judge(
@@ -127,9 +132,10 @@ def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, 
             (_name(entry.version), entry.candidate.graph),
             holder,
             pd.read_parquet(prepared / "test.parquet"),
-            Contract.load(prepared),
+            contract,
             lineage.folder_digest(prepared),
-            seed,
+            content["seed"],
+            cost_matrix(params.task(content, contract.task).decision, contract.classes),
         )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from training.metrics import Interval
+from training.decision import Decision
+from training.metrics import PER_CLASS, Interval, OfClass, Spread
 
 CANDIDATES = Path("candidates")
 UNFINISHED = CANDIDATES / ".unfinished"
@@ -41,6 +42,12 @@ class Candidate:
     lineage: dict[str, Any]
     validation: dict[str, float]
     test: dict[str, Interval] = field(default_factory=dict)
+    per_class: dict[str, OfClass] = field(default_factory=dict)
+    """Of the test rows, by class."""
+    decision: dict[str, Any] = field(default_factory=dict)
+    """How the graph's label follows from its probabilities."""
+    folds: dict[str, Spread] = field(default_factory=dict)
+    """Each metric over the folds of the training rows, where the task declares folds."""
 
     @property
     def folder(self) -> Path:
@@ -51,6 +58,11 @@ class Candidate:
     def graph(self) -> Path:
         """The scoring graph."""
         return self.folder / GRAPH
+
+    @property
+    def label_rule(self) -> str:
+        """How the graph's label follows from its probabilities, in words."""
+        return Decision.from_record(self.decision).describe(tuple(self.per_class))
 
     @property
     def id(self) -> str:
@@ -74,11 +86,20 @@ def unfinished(task: str, model: str) -> Path:
 def write(candidate: Candidate, folder: Path) -> None:
     """Write the record into the unfinished `folder`, then put it in its place, whole."""
     (folder / RECORD).write_text(json.dumps(asdict(candidate), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    measured = {
+    measured: dict[str, Any] = {
         "validation": {name: round(value, 6) for name, value in candidate.validation.items()},
         "test": {name: round(interval.value, 6) for name, interval in candidate.test.items()},
+        "test_class": {
+            name: {part: round(getattr(one, part).value, 6) for part in PER_CLASS} | {"support": one.support}
+            for name, one in candidate.per_class.items()
+        },
     }
-    (folder / METRICS).write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    if candidate.folds:
+        measured["folds"] = {
+            name: {"mean": round(spread.mean, 6), "deviation": round(spread.deviation, 6)}
+            for name, spread in candidate.folds.items()
+        }
+    (folder / METRICS).write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shutil.rmtree(candidate.folder, ignore_errors=True)
     candidate.folder.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(candidate.folder)
@@ -93,6 +114,8 @@ def read(task: str, model: str) -> Candidate | None:
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
+        content["per_class"] = {name: OfClass.from_record(one) for name, one in content["per_class"].items()}
+        content["folds"] = {name: Spread(**spread) for name, spread in content["folds"].items()}
         candidate = Candidate(**content)
         whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # no record, half of one, or an older one

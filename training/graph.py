@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 
 CONTRACT_KEY = "contract"  # the graph's metadata holds the contract as JSON
+DECISION_KEY = "decision"  # and how the label follows from the probabilities
 LABEL = "label"
 PROBABILITIES = "probabilities"
 EPOCH = pd.Timestamp(0, tz="UTC").as_unit("us")
@@ -28,10 +29,12 @@ class Graph:
         # idle threads leave the cores to others
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        contract = json.loads(self.session.get_modelmeta().custom_metadata_map[CONTRACT_KEY])
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        contract = json.loads(metadata[CONTRACT_KEY])
         self.columns: list[dict[str, Any]] = contract["columns"]
         self.kinds: dict[str, str] = {column["name"]: column["kind"] for column in self.columns}
         self.classes: list[str] = contract["classes"]
+        self.decision: dict[str, Any] = json.loads(metadata.get(DECISION_KEY, "{}"))
 
     def feeds(self, rows: pd.DataFrame | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The graph's inputs.

@@ -19,7 +19,10 @@ METRICS = (
     "brier",
     "calibration_error",
 )
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})
+MEAN_COST = "mean_cost"
+"""Mean cost of a row's label, a metric where the task declares costs."""
+PER_CLASS = ("precision", "recall", "f1")
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", MEAN_COST})
 BINS = 15
 
 
@@ -33,6 +36,43 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """How one class is found, against the rest; `support` is its number of rows."""
+
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    support: int
+
+    @classmethod
+    def from_record(cls, content: dict[str, Any]) -> "OfClass":
+        """What `asdict` or JSON made of one."""
+        precision, recall, f1 = (Interval(**content[part]) for part in PER_CLASS)
+        return cls(precision, recall, f1, content["support"])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over folds."""
+
+    mean: float
+    deviation: float
+    """The standard deviation of the values, as of a sample."""
+    values: list[float]
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        """The mean and the deviation of the values that are numbers."""
+        known = [value for value in values if np.isfinite(value)]
+        if not known:
+            return cls(float("nan"), float("nan"), values)
+        return cls(float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else 0.0, values)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} ± {self.deviation:.4f}"
 
 
 class Ranking:
@@ -73,18 +113,33 @@ def _auc(hits: np.ndarray, named: np.ndarray) -> float:
 
 
 class Evaluation:
-    """All `METRICS` of one model on one set of rows.
+    """All `METRICS` of one model on one set of rows, and the mean cost where there are costs.
 
     With two classes precision, recall, F1, AUC and average precision speak of the last class; with more
     they are the mean over classes, each against the rest, and the calibration error is that of the
-    chosen class. Brier follows scikit-learn: (p - y)² of the last of two classes, else summed over classes.
+    likeliest class. Brier follows scikit-learn: (p - y)² of the last of two classes, else summed over classes.
+    Rows count alike, whatever weights a model was fitted with.
     """
 
-    def __init__(self, probabilities: np.ndarray, codes: np.ndarray) -> None:
-        """Probabilities of shape (rows, classes) and true classes, int, of shape (rows,)."""
+    def __init__(
+        self,
+        probabilities: np.ndarray,
+        codes: np.ndarray,
+        chosen: np.ndarray | None = None,
+        costs: np.ndarray | None = None,
+    ) -> None:
+        """Take what a model answered.
+
+        Args:
+            probabilities: shape (rows, classes).
+            codes: true classes, int, shape (rows,).
+            chosen: the classes of the labels, int, shape (rows,); by default the likeliest.
+            costs: of each predicted class for each actual one, shape (classes, classes).
+        """
         rows, classes = probabilities.shape
         p = probabilities.astype(np.float64)
-        chosen, truth = p.argmax(axis=1), codes[:, None] == np.arange(classes)
+        likeliest, truth = p.argmax(axis=1), codes[:, None] == np.arange(classes)
+        chosen = likeliest if chosen is None else chosen
         eps = np.finfo(np.float64).eps
         self.rows = rows
         self.spoken_of = [1] if classes == 2 else list(range(classes))
@@ -95,48 +150,71 @@ class Evaluation:
         self.square = squares[:, 1] if classes == 2 else squares.sum(axis=1)
         self.cells = codes * classes + chosen
         self.classes = classes
+        self.costs = costs
+        self.names = METRICS if costs is None else (*METRICS, MEAN_COST)
         confidence = p[:, 1] if classes == 2 else p.max(axis=1)
-        outcome = truth[:, 1] if classes == 2 else self.correct
+        outcome = truth[:, 1] if classes == 2 else likeliest == codes
         self.bin = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
         self.gap = outcome - confidence
 
     def under(self, weights: np.ndarray) -> np.ndarray:
-        """The metrics in the order of `METRICS`, for row weights of shape (rows,)."""
+        """The metrics in the order of `names`, for row weights of shape (rows,)."""
         total = weights.sum()
         ranked = np.array([r.auc_and_average_precision(weights) for r in self.rankings]).mean(axis=0)
-        confusion = np.bincount(self.cells, weights, self.classes**2).reshape(self.classes, self.classes)
-        hit, actual, named = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-        precision = np.divide(hit, named, out=np.zeros_like(hit), where=named > 0)
-        recall = np.divide(hit, actual, out=np.zeros_like(hit), where=actual > 0)
-        f1 = np.divide(2 * hit, actual + named, out=np.zeros_like(hit), where=actual + named > 0)
         gaps = np.bincount(self.bin, weights * self.gap, BINS)
+        costs = [] if self.costs is None else [(self.confusion(weights) * self.costs).sum() / total]
         return np.array(
             [
                 *ranked,
                 weights @ self.correct / total,
-                *(values[self.spoken_of].mean() for values in (precision, recall, f1)),
+                *self.per_class(weights)[self.spoken_of].mean(axis=0),
                 weights @ self.loss / total,
                 weights @ self.square / total,
                 np.abs(gaps).sum() / total,
+                *costs,
             ]
         )
+
+    def confusion(self, weights: np.ndarray) -> np.ndarray:
+        """Weight of the rows by actual and by predicted class, shape (classes, classes)."""
+        return np.bincount(self.cells, weights, self.classes**2).reshape(self.classes, self.classes)
+
+    def per_class(self, weights: np.ndarray) -> np.ndarray:
+        """`PER_CLASS` of each class against the rest, shape (classes, 3); nought where nothing is there to count."""
+        confusion = self.confusion(weights)
+        hit, actual, named = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+        precision = np.divide(hit, named, out=np.zeros_like(hit), where=named > 0)
+        recall = np.divide(hit, actual, out=np.zeros_like(hit), where=actual > 0)
+        f1 = np.divide(2 * hit, actual + named, out=np.zeros_like(hit), where=actual + named > 0)
+        return np.column_stack([precision, recall, f1])
 
     def statistic(self, metric: str) -> Callable[[np.ndarray], float]:
         """One metric as a function of row weights."""
         if metric == "auc":
             return lambda weights: float(np.mean([ranking.auc(weights) for ranking in self.rankings]))
-        place = METRICS.index(metric)
+        place = self.names.index(metric)
         return lambda weights: float(self.under(weights)[place])
 
     def values(self) -> dict[str, float]:
         """Each metric by name."""
-        return dict(zip(METRICS, self.under(np.ones(self.rows)).tolist(), strict=True))
+        return dict(zip(self.names, self.under(np.ones(self.rows)).tolist(), strict=True))
 
     def intervals(self, seed: int, resamples: int = 500, confidence: float = 0.95) -> dict[str, Interval]:
         """Each metric with its bootstrap interval over test rows."""
         values = self.values()
         low, high = bootstrap(self.under, self.rows, seed, resamples, confidence)
-        return {name: Interval(values[name], low[i], high[i]) for i, name in enumerate(METRICS)}
+        return {name: Interval(values[name], low[i], high[i]) for i, name in enumerate(self.names)}
+
+    def intervals_per_class(self, seed: int, resamples: int = 500, confidence: float = 0.95) -> list[OfClass]:
+        """How each class is found, with bootstrap intervals over test rows."""
+        ones = np.ones(self.rows)
+        values, support = self.per_class(ones), self.confusion(ones).sum(axis=1)
+        low, high = bootstrap(self.per_class, self.rows, seed, resamples, confidence)
+        cells = np.stack([values, low, high], axis=2).tolist()
+        return [
+            OfClass(Interval(*precision), Interval(*recall), Interval(*f1), int(rows))
+            for (precision, recall, f1), rows in zip(cells, support, strict=True)
+        ]
 
 
 def bootstrap(

@@ -23,10 +23,11 @@ class Declaration(params.Strict):
 
 @dataclass(frozen=True)
 class Model:
-    """A declared model with its family's module and its checked parameters."""
+    """A declared model with its family's module and its checked parameters, and what its task declares."""
 
     name: str
     task: str
+    of: params.Task
     family: ModuleType
     params: params.Strict
 
@@ -34,6 +35,11 @@ class Model:
     def family_name(self) -> str:
         """The family, as it stands in `params.yaml`."""
         return self.family.__name__.rpartition(".")[2]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it is fitted with class weights, so that its probabilities are no shares of rows."""
+        return getattr(self.params, "class_weight", None) is not None
 
 
 def known_families() -> list[str]:
@@ -60,7 +66,8 @@ def declared(content: dict[str, Any], name: str) -> Model:
             f"{params.PARAMS}: {key}.family: no family {entry.family!r}; known are {', '.join(known_families())}"
         )
     family = importlib.import_module(f"training.families.{entry.family}")
-    return Model(name, entry.task, family, params.parse(family.Params, entry.params, f"{key}.params"))
+    parameters = params.parse(family.Params, entry.params, f"{key}.params")
+    return Model(name, entry.task, params.task(content, entry.task), family, parameters)
 
 
 def of_task(content: dict[str, Any], task: str) -> list[str]:

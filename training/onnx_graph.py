@@ -7,7 +7,8 @@ import onnx
 from onnx import compose, helper, numpy_helper
 
 from data.contract import Contract
-from training.graph import CONTRACT_KEY, LABEL, PROBABILITIES
+from training.decision import HIGHEST, Decision
+from training.graph import CONTRACT_KEY, DECISION_KEY, LABEL, PROBABILITIES
 
 OPSET = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
@@ -23,25 +24,24 @@ def join(before: onnx.ModelProto, after: onnx.ModelProto) -> onnx.ModelProto:
     return compose.merge_models(first, second, io_map=[(given.name, taken.name) for given, taken in pairs])
 
 
-def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGHEST) -> onnx.ModelProto:
     """The scoring graph: raw columns in, `label` (string) and `probabilities` (float32) out.
 
     Args:
         model: a graph whose last output has the class probabilities.
         contract: goes into the graph's metadata.
+        decision: how the label follows from the probabilities; goes there too.
     """
-    model = compose.add_prefix(_plain(model), _prefix(contract))
+    model = compose.add_prefix(_plain(model), "model/")
     graph = model.graph
-    _name_inputs(graph, contract)
     given = graph.output[-1].name
-    chosen, named = f"{_prefix(contract)}{CHOSEN}", f"{_prefix(contract)}{CLASSES}"
     classes = np.array(contract.classes, dtype=object)
-    graph.initializer.append(numpy_helper.from_array(classes, named))
+    graph.initializer.append(numpy_helper.from_array(classes, CLASSES))
     graph.node.extend(
         [
             helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
-            helper.make_node("ArgMax", [given], [chosen], axis=1, keepdims=0, name="choose"),
-            helper.make_node("Gather", [named, chosen], [LABEL], name="name_label"),
+            *_choice(graph, given, decision),
+            helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
         ]
     )
     del graph.output[:]
@@ -53,26 +53,46 @@ def finish(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     )
     graph.name = contract.task
     _prune(graph)
+    model = _with_raw_names(model, contract)
     del model.metadata_props[:]
-    helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
+    helper.set_model_props(model, {CONTRACT_KEY: contract.to_json(), DECISION_KEY: decision.to_json()})
     onnx.checker.check_model(model)
     return model
 
 
-def _prefix(contract: Contract) -> str:
-    """A beginning for the names inside, which no column's name has."""
-    prefix = "model/"
-    while any(name.startswith(prefix) for name in contract.names):
-        prefix = f"_{prefix}"
-    return prefix
-
-
-def _name_inputs(graph: Any, contract: Contract) -> None:
-    named = {given.name: name for given, name in zip(graph.input, contract.names, strict=True)}
-    for given in graph.input:
+def _with_raw_names(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+    """The model with its inputs called as the columns are, and nothing else inside called so."""
+    mark = "_" * (1 + max(len(name) - len(name.lstrip("_")) for name in contract.names))
+    model = compose.add_prefix(model, mark, rename_outputs=False)
+    named = {given.name: name for given, name in zip(model.graph.input, contract.names, strict=True)}
+    for given in model.graph.input:
         given.name = named[given.name]
-    for node in graph.node:
+    for node in model.graph.node:
         node.input[:] = [named.get(name, name) for name in node.input]
+    return model
+
+
+def _choice(graph: Any, given: str, decision: Decision) -> list[Any]:
+    """The nodes from probabilities to the code of the label: `Decision.codes` in ONNX."""
+    if decision.rule == "highest":
+        return [helper.make_node("ArgMax", [given], [CHOSEN], axis=1, keepdims=0, name="choose")]
+    if decision.rule == "threshold":
+        constants = {"answer/positive": np.array(1), "answer/threshold": np.array(decision.threshold, np.float32)}
+        nodes = [
+            helper.make_node("Gather", [given, "answer/positive"], ["answer/score"], axis=1, name="score"),
+            helper.make_node("GreaterOrEqual", ["answer/score", "answer/threshold"], ["answer/above"], name="compare"),
+            helper.make_node("Cast", ["answer/above"], [CHOSEN], to=onnx.TensorProto.INT64, name="choose"),
+        ]
+    else:
+        constants = {"answer/costs": decision.scaled_costs()}
+        nodes = [
+            helper.make_node("Cast", [given], ["answer/double"], to=onnx.TensorProto.DOUBLE, name="widen"),
+            helper.make_node("MatMul", ["answer/double", "answer/costs"], ["answer/expected"], name="expect"),
+            helper.make_node("Round", ["answer/expected"], ["answer/rounded"], name="round"),
+            helper.make_node("ArgMin", ["answer/rounded"], [CHOSEN], axis=1, keepdims=0, name="choose"),
+        ]
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    return nodes
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:

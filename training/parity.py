@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from training.decision import HIGHEST, Decision
+
 
 class ParityError(Exception):
     """The graph and the native model disagree; the message shows the worst row."""
@@ -15,6 +17,7 @@ def check(
     labels: np.ndarray,
     classes: tuple[str, ...],
     tolerance: float,
+    decision: Decision = HIGHEST,
 ) -> float:
     """The largest difference of a probability between graph and native model.
 
@@ -24,7 +27,8 @@ def check(
         graph: probabilities by the graph, same shape.
         labels: the graph's labels, shape (rows,).
         classes: the class names, in the order of the probabilities.
-        tolerance: largest difference allowed; labels may differ only where two classes are this close.
+        tolerance: largest difference allowed; labels may differ only where the decision is this close.
+        decision: how a label follows from probabilities.
 
     Raises:
         ParityError: a probability differs by more, is not finite, or a label is another one.
@@ -38,11 +42,10 @@ def check(
             f"test rows; worst by {difference[worst]:.2g} (allowed {tolerance:g}) in row {worst}: "
             f"native {native[worst].tolist()}, graph {graph[worst].tolist()}, inputs {inputs.iloc[worst].to_dict()}"
         )
-    chosen = native.argmax(axis=1)
+    chosen, margin = decision.codes(native), decision.margin(native)
     other = np.flatnonzero(labels != np.array(classes, dtype=object)[chosen])
     for row in other:
-        highest, second = np.sort(native[row])[[-1, -2]]
-        if highest - second > tolerance:
+        if margin[row] > tolerance:
             raise ParityError(
                 f"the graph says {labels[row]!r} and the native model {classes[chosen[row]]!r} for test row {row}: "
                 f"native {native[row].tolist()}, inputs {inputs.iloc[row].to_dict()}"

@@ -1,10 +1,11 @@
 """Libraries' start-up chatter, kept from the terminal."""
 
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
@@ -24,3 +25,10 @@ def stderr() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextmanager
+def stdout() -> Iterator[None]:
+    """Hold back what Python code prints."""
+    with redirect_stdout(io.StringIO()):
+        yield

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -17,10 +18,12 @@ from mlflow.entities import (
     Param,
     Run,
 )
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from data.contract import Contract
 from data.prepare import PREPARED
 from training.candidate import NATIVE, PLOTS, RECORD, Candidate
+from training.metrics import PER_CLASS
 
 for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -34,6 +37,7 @@ COLUMN_TYPES = {
 }  # a contract's kinds as MLflow's types
 CANDIDATE_TAG = "candidate"
 FINISHED = "FINISHED"
+LONGEST = 100  # letters of a class's name in a metric's name
 
 
 def record(candidate: Candidate) -> str:
@@ -51,7 +55,10 @@ def record(candidate: Candidate) -> str:
     name = f"{candidate.model} {candidate.digest[:8]}"
     tags = {CANDIDATE_TAG: candidate.id, **_source_tags(candidate), **lineage_tags(candidate)}
     run_id = client.create_run(experiment, start_time=started, tags=tags, run_name=name).info.run_id
-    client.log_batch(run_id, metrics=_metrics(candidate, started), params=_params(candidate))
+    client.log_batch(run_id, params=_params(candidate))
+    metrics = _metrics(candidate, started)
+    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS_PER_BATCH])
     client.log_inputs(run_id, datasets=[_dataset(candidate)])
     for part in (NATIVE, PLOTS):
         client.log_artifacts(run_id, str(candidate.folder / part), part)
@@ -81,6 +88,9 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
         **{f"test_interval/{name}_low": interval.low for name, interval in candidate.test.items()},
         **{f"test_interval/{name}_high": interval.high for name, interval in candidate.test.items()},
         **{f"validation/{name}": value for name, value in candidate.validation.items()},
+        **_per_class(candidate),
+        **{f"folds/{name}_mean": spread.mean for name, spread in candidate.folds.items()},
+        **{f"folds/{name}_deviation": spread.deviation for name, spread in candidate.folds.items()},
         "cost/fit_seconds": candidate.fit_seconds,
         "cost/peak_memory_mib": candidate.peak_memory_mib,
         "cost/graph_kib": candidate.graph_bytes / 1024,
@@ -100,6 +110,23 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
     return metrics
 
 
+def _per_class(candidate: Candidate) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for place, (name, one) in enumerate(candidate.per_class.items()):
+        key = metric_name(name)
+        if f"test_class/{key}/support" in found:
+            key = f"{key}_{place}"
+        found |= {f"test_class/{key}/{part}": getattr(one, part).value for part in PER_CLASS}
+        found[f"test_class/{key}/support"] = one.support
+    return found
+
+
+def metric_name(name: str) -> str:
+    """A class's name as a part of a metric's name, in the letters and the length that MLflow allows."""
+    allowed = re.sub(r"[^\w .-]", "_", name)[:LONGEST].strip()
+    return allowed if allowed.strip(".") else "_" * max(len(allowed), 1)
+
+
 def lineage_tags(candidate: Candidate) -> dict[str, str]:
     """Where the candidate comes from, as tags of its run and of its version."""
     lineage = candidate.lineage
@@ -113,6 +140,7 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "dvc.stage": lineage["dvc_stage"],
         "dvc.data": lineage["dvc_data"],
         "dvc.params": lineage["dvc_params"],
+        "decision": candidate.label_rule,
     }
     return {name: str(value) for name, value in tags.items() if value is not None}
 

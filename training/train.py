@@ -4,23 +4,26 @@ import hashlib
 import importlib
 import resource
 import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from data.contract import Contract
-from data.errors import InputError
 from data.prepare import PREPARED
 from training import candidate as candidates
-from training import lineage, parity, quiet
+from training import decision, folds, lineage, parity, prepared, quiet
 from training.candidate import GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
 from training.families import Fitted, Rows
 from training.graph import LABEL, PROBABILITIES, Graph
-from training.metrics import Evaluation
+from training.metrics import Evaluation, OfClass, Spread
 from training.models import Model
+from training.prepared import Part, Split
 
+PARTS: tuple[Part, ...] = get_args(Part)
 LATENCY_CALLS = 300
 
 
@@ -33,35 +36,37 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         seed: of everything that is drawn at random.
 
     Raises:
-        InputError: the task's rows are not prepared.
+        InputError: the task's rows are not prepared, or its decision does not go with its classes.
         ParityError: the graph does not answer what the native model answers.
     """
     started, clock = time.time(), time.perf_counter()
-    prepared = PREPARED / model.task
-    if not (prepared / "contract.json").is_file():
-        raise InputError(f"{prepared} is not there; run `dvc repro prepare@{model.task}` first")
-    contract = Contract.load(prepared)
-    tables = {part: pd.read_parquet(prepared / f"{part}.parquet") for part in ("train", "validation", "test")}
-    inputs = {part: table[contract.names] for part, table in tables.items()}
-    codes = {part: contract.codes(table[contract.target]) for part, table in tables.items()}
+    contract = prepared.contract(model.task)
+    decision.check(model.of.decision, contract, model.weighted)
+    splits = {part: prepared.split(contract, part) for part in PARTS}
+    fit, validation, test = (splits[part] for part in PARTS)
 
     with quiet.stderr():
         for library in model.family.LIBRARIES:
             importlib.import_module(library)
-    print(f"{model.name}: fitting on {len(inputs['train']):,} rows", flush=True)
+    print(f"{model.name}: fitting on {len(fit):,} rows", flush=True)
     fitting = time.perf_counter()
-    rows = Rows(contract, inputs["train"], codes["train"], inputs["validation"], codes["validation"])
+    rows = Rows(contract, fit.inputs, fit.codes, validation.inputs, validation.codes)
     fitted = model.family.fit(model.params, rows, seed)
     fit_seconds = time.perf_counter() - fitting
+    on_validation = partial(fitted.probabilities, validation.inputs)
+    chosen = decision.choose(model.of.decision, contract, on_validation, validation.codes)
 
-    print(f"{model.name}: compiling the graph and measuring it on {len(inputs['test']):,} test rows", flush=True)
+    print(f"{model.name}: compiling the graph and measuring it on {len(test):,} test rows", flush=True)
     folder = candidates.unfinished(model.task, model.name)
-    graph = _compile(fitted, contract, folder)
-    labels, probabilities = graph.score(inputs["test"])
-    native = fitted.probabilities(inputs["test"])
-    difference = parity.check(inputs["test"], native, probabilities, labels, contract.classes, fitted.tolerance)
+    graph = _compile(fitted, contract, chosen, folder)
+    labels, probabilities = graph.score(test.inputs)
+    native = fitted.probabilities(test.inputs)
+    difference = parity.check(test.inputs, native, probabilities, labels, contract.classes, fitted.tolerance, chosen)
     fitted.save(folder / NATIVE)
-    _plots(folder / PLOTS, fitted, probabilities, codes["test"], contract)
+    evaluation = _evaluation(model, contract, labels, probabilities, test)
+    per_class = dict(zip(contract.classes, evaluation.intervals_per_class(seed), strict=True))
+    _plots(folder / PLOTS, fitted, probabilities, test.codes, contract.codes(pd.Series(labels)), per_class)
+    latency, memory = _latency(graph, test.inputs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     candidate = Candidate(
         task=model.task,
         model=model.name,
@@ -71,38 +76,68 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         digest=hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest(),
         started=started,
         fit_seconds=fit_seconds,
-        peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mib=memory,
         graph_bytes=(folder / GRAPH).stat().st_size,
-        latency_ms=_latency(graph, inputs["test"]),
+        latency_ms=latency,
         parity=difference,
         data={
-            "digest": lineage.folder_digest(prepared),
-            "folder": prepared.as_posix(),
-            "rows": {part: len(table) for part, table in tables.items()},
+            "digest": lineage.folder_digest(PREPARED / model.task),
+            "folder": (PREPARED / model.task).as_posix(),
+            "rows": {part: len(rows) for part, rows in splits.items()},
         },
-        lineage=lineage.of(model.task, {"seed": seed, "model": declaration}),
-        validation=Evaluation(graph.score(inputs["validation"])[1], codes["validation"]).values(),
-        test=Evaluation(probabilities, codes["test"]).intervals(seed),
+        lineage=lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
+        validation=_evaluation(model, contract, *graph.score(validation.inputs), validation).values(),
+        test=evaluation.intervals(seed),
+        per_class=per_class,
+        decision=asdict(chosen),
+        folds=_over_folds(model, contract, fit, validation, seed),
         seconds=time.perf_counter() - clock,
     )
     candidates.write(candidate, folder)
     return candidate
 
 
-def _compile(fitted: Fitted, contract: Contract, folder: Path) -> Graph:
+def _evaluation(
+    model: Model, contract: Contract, labels: np.ndarray, probabilities: np.ndarray, split: Split
+) -> Evaluation:
+    """What the graph's labels and probabilities are worth on the rows of a split."""
+    costs = decision.cost_matrix(model.of.decision, contract.classes)
+    return Evaluation(probabilities, split.codes, contract.codes(pd.Series(labels)), costs)
+
+
+def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:
+    if not model.of.split.folds:
+        return {}
+    found: list[dict[str, float]] = []
+    for values in folds.measure(model, contract, fit, validation, seed):
+        found.append(values)
+        print(
+            f"{model.name}: fold {len(found)}: AUC {values['auc']:.4f}, accuracy {values['accuracy']:.4f}", flush=True
+        )
+    return {name: Spread.of([values[name] for values in found]) for name in found[0]}
+
+
+def _compile(fitted: Fitted, contract: Contract, chosen: decision.Decision, folder: Path) -> Graph:
     from training import onnx_graph
 
-    model = onnx_graph.finish(fitted.to_onnx(), contract)
+    model = onnx_graph.finish(fitted.to_onnx(), contract, chosen)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
     return Graph(folder / GRAPH)
 
 
-def _plots(folder: Path, fitted: Fitted, probabilities: np.ndarray, codes: np.ndarray, contract: Contract) -> None:
+def _plots(
+    folder: Path,
+    fitted: Fitted,
+    probabilities: np.ndarray,
+    codes: np.ndarray,
+    answered: np.ndarray,
+    per_class: dict[str, OfClass],
+) -> None:
     from training import plots
 
     curve = pd.DataFrame(fitted.history).rename_axis("step").reset_index()
     curve.round(6).to_csv(folder / LEARNING_CURVE, index=False)
-    plots.write(folder, probabilities, codes, contract.classes)
+    plots.write(folder, probabilities, codes, answered, per_class)
 
 
 def _latency(graph: Graph, inputs: pd.DataFrame) -> float:

@@ -6,12 +6,13 @@ from data.errors import InputError
 from training import models
 from training.families import logistic
 
+TASK = {"source": {"path": "rows.csv"}, "target": "kind"}
 MODEL = {"task": "fruit", "family": "logistic", "params": {"C": 0.5}}
 
 
 def content(**model: Any) -> dict[str, Any]:
     entry = {key: value for key, value in (MODEL | model).items() if value is not None}
-    return {"tasks": {"fruit": {}, "fish": {}}, "models": {"m": entry, "n": MODEL, "o": MODEL | {"task": "fish"}}}
+    return {"tasks": {"fruit": TASK, "fish": TASK}, "models": {"m": entry, "n": MODEL, "o": MODEL | {"task": "fish"}}}
 
 
 def refusal(declared: dict[str, Any], name: str = "m") -> str:
@@ -63,7 +64,7 @@ def test_a_wrong_declaration_names_its_key(model: dict[str, Any], said: str) -> 
 
 @pytest.mark.parametrize("entry", [None, "logistic", ["task"]])
 def test_a_model_that_is_no_mapping_is_named(entry: object) -> None:
-    assert f"models.m: {entry!r} was given" in refusal({"tasks": {"fruit": {}}, "models": {"m": entry}})
+    assert f"models.m: {entry!r} was given" in refusal({"tasks": {"fruit": TASK}, "models": {"m": entry}})
 
 
 def test_the_models_of_a_task_keep_their_order() -> None:
