@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from data.errors import InputError
-from data.readers import Rows, dialect, unique
+from data.readers import Rows, dialect, packed, unique
 from data.readers.dialect import Dialect
 
 BLOCK = 16 << 20  # bytes held at once; a row must be shorter
@@ -29,7 +29,8 @@ def read(paths: list[Path], encoding: str | None, separator: str | None) -> Rows
     notes: list[str] = []
     tables: list[tuple[Path, Dialect, list[str]]] = []
     for path in paths:
-        found = dialect.find(path, encoding, separator)
+        with packed.unpacking(path):
+            found = dialect.find(path, encoding, separator)
         notes += found.notes
         tables.append((path, found, unique(found.header, path, notes)))
     names = tables[0][2]
@@ -62,7 +63,7 @@ def same_columns(expected: list[str], given: list[str], first: Path, path: Path)
 
 
 def _batches(path: Path, found: Dialect, names: list[str]) -> Iterator[pa.RecordBatch]:
-    with dialect.opened(path) as stream:
+    with packed.unpacking(path), packed.opened(path) as stream:
         try:
             reader = pyarrow.csv.open_csv(
                 stream,
@@ -73,7 +74,9 @@ def _batches(path: Path, found: Dialect, names: list[str]) -> Iterator[pa.Record
                     skip_rows_after_names=found.skip,
                     encoding="utf-8" if found.encoding == "utf-8-sig" else found.encoding,
                 ),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=found.separator, newlines_in_values=True),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=found.separator, escape_char=found.escape or False, newlines_in_values=True
+                ),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types={name: pa.string() for name in names},
                     null_values=[""],
@@ -81,28 +84,29 @@ def _batches(path: Path, found: Dialect, names: list[str]) -> Iterator[pa.Record
                     quoted_strings_can_be_null=True,
                 ),
             )
-            last = None
+            last, seen = None, False
             for batch in reader:
                 if batch.num_rows:
-                    last = batch.column(batch.num_columns - 1)[-1].as_py()
+                    last, seen = batch.column(batch.num_columns - 1)[-1].as_py(), True
                     yield batch
         except pa.ArrowInvalid as error:
             raise _fault(path, found, str(error)) from None
-    if last is None:
+    if not seen:
         raise InputError(f"{path} has column names but no row; expected rows below them")
-    if "\n" in last and found.tail.endswith(last[-50:]):
+    if last and "\n" in last and found.tail.endswith(last[-50:]):
         lines = last.count("\n") + 1
         raise InputError(f"{path}: a quote that opens {lines} lines before the end is never closed; close or double it")
 
 
 def _fault(path: Path, found: Dialect, said: str) -> InputError:
     """Where the rows stop being a table, by line, which pyarrow does not know."""
-    with io.TextIOWrapper(dialect.opened(path), encoding=found.encoding, newline="") as lines:
-        reader = csv.reader(lines, delimiter=found.separator)
+    with io.TextIOWrapper(packed.opened(path), encoding=found.encoding, newline="") as lines:
+        reader = csv.reader(lines, delimiter=found.separator, escapechar=found.escape)
         csv.field_size_limit(BLOCK)
-        before = 1
+        before, rows = 1, 0
         try:
             for place, row in enumerate(reader):
+                rows += place >= found.skip and bool(row)
                 if place >= found.skip and row and len(row) != len(found.header):
                     return InputError(
                         f"{path}, line {before}: {len(row)} fields, expected {len(found.header)} as in the column "
@@ -110,7 +114,9 @@ def _fault(path: Path, found: Dialect, said: str) -> InputError:
                     )
                 before = reader.line_num + 1
         except (csv.Error, UnicodeDecodeError) as error:
-            said = f"line {before}: {error}"
+            said, rows = f"line {before}: {error}", 1
+    if not rows:
+        return InputError(f"{path} has column names but no row; expected rows below them")
     if "straddling" in said:
         said = f"a row is longer than {BLOCK >> 20} MB, perhaps for a quote that is never closed"
     return InputError(f"{path} cannot be read ({said}); correct the file")
