@@ -1,4 +1,4 @@
-"""`python -m data prepare TASK`."""
+"""`python -m data fetch TASK` and `python -m data prepare TASK`."""
 
 import typer
 
@@ -10,6 +10,17 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 @app.callback()
 def _commands() -> None:
     """Turn a declared source into checked splits and a contract."""
+
+
+@app.command()
+def fetch(task: str) -> None:
+    """Take a snapshot of the rows of TASK's source, unless it is the same as before."""
+    content = params.load()
+    params.task(content, task)
+
+    from data.fetch import fetch as run
+
+    run(content, task)
 
 
 @app.command()

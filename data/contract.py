@@ -141,7 +141,8 @@ def _flat(values: pd.Series, column: Column, key: str) -> pd.Series:
     """Each cell's nested lists as one float32 array, of the declared shape and range."""
     place = f"params.yaml: {key}.columns.{column.name}"
     cells = [np.asarray(value, dtype=np.float32) for value in values]
-    if other := next((cell.shape for cell in cells if cell.shape != column.shape), None):
+    size = np.prod(column.shape)
+    if other := next((cell.shape for cell in cells if cell.shape != column.shape and cell.shape != (size,)), None):
         raise InputError(f"{place}: a value has the shape {other}, expected {column.shape}; correct one of them")
     flat = np.stack(cells).reshape(len(cells), -1)
     if not (column.low <= flat.min() and flat.max() <= column.high):

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from data import contract as contracts
-from data import params, reference, source, splits
+from data import params, reference, snapshot, splits
 from data.errors import InputError
 
 PREPARED = Path("data/prepared")
@@ -24,10 +24,7 @@ def prepare(content: dict[str, Any], name: str) -> Path:
     """
     task = params.task(content, name)
     key = f"tasks.{name}"
-    table = source.read(task.source.path, f"{key}.source.path")
-    if not table.columns.is_unique:
-        twice = ", ".join(map(str, table.columns[table.columns.duplicated()].unique()))
-        raise InputError(f"{task.source.path}: the columns {twice} occur more than once; rename them in the source")
+    table = snapshot.table(name)
     table = _with_target(table, task.target, key)
     contract = contracts.infer(table, name, task.target, task.positive, task.columns)
     rows = contract.check(table, key)
