@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import ruamel.yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from data.errors import InputError
@@ -69,6 +79,24 @@ class Tensor(Strict):
     high: float
 
 
+class Time(Strict):
+    """A time written in a form of its own, such as %d/%m/%Y %H:%M (the codes of `strptime`)."""
+
+    kind: Literal["time"]
+    format: str
+
+
+def _form(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    if not isinstance(value, dict | BaseModel):
+        return "word"
+    return "moment" if kind == "time" else "tensor"
+
+
+FORMS = ("word", "moment", "tensor")
+_NESTED = Annotated[Time, Tag("moment")] | Annotated[Tensor, Tag("tensor")]
+Declared = Annotated[Annotated[Kind, Tag("word")] | _NESTED, Discriminator(_form)]
+Overridden = Annotated[Annotated[Literal[Kind, "drop"], Tag("word")] | _NESTED, Discriminator(_form)]
 Folds = Annotated[int, Field(ge=2, le=100)] | None
 
 
@@ -88,7 +116,7 @@ class TimeSplit(Strict):
 
 
 class RandomSplit(Strict):
-    """Validation and test are shares of the rows, drawn at random within each class."""
+    """Validation and test are shares of the rows, drawn at random within each class, and so are folds."""
 
     by: Literal["random"] = "random"
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
@@ -139,12 +167,18 @@ class Decision(Strict):
 
 
 class Task(Strict):
-    """One prediction problem, as declared under `tasks:`."""
+    """One prediction problem, as declared under `tasks:`.
+
+    `columns` names the inputs, exactly these; without it they are inferred, and `override` adjusts single ones.
+    """
 
     source: Source
     target: str
     positive: str | None = None
-    columns: Annotated[dict[str, Kind | Tensor], Field(min_length=1)] | None = None
+    columns: Annotated[dict[str, Declared], Field(min_length=1)] | None = None
+    override: dict[str, Overridden] = Field(default_factory=dict)
+    on_bad_rows: Literal["stop", "drop", "quarantine"] = "stop"
+    on_leak: Literal["warn", "stop"] = "warn"
     split: Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")] = RandomSplit()
     decision: Decision | None = None
 
@@ -152,6 +186,18 @@ class Task(Strict):
     @classmethod
     def _numbers_are_names_too(cls, value: object) -> object:
         return str(value) if isinstance(value, int | float) else value
+
+    @field_validator("override")
+    @classmethod
+    def _of_what_is_inferred(cls, value: object, info: ValidationInfo) -> object:
+        if value and info.data.get("columns"):
+            raise ValueError("`columns` names every input already; use one of the two keys")
+        return value
+
+    @field_validator("columns", "override", mode="before")
+    @classmethod
+    def _names_may_be_numbers(cls, value: object) -> object:
+        return {str(name): kind for name, kind in value.items()} if isinstance(value, dict) else value
 
     @field_validator("split", mode="before")
     @classmethod
@@ -231,6 +277,8 @@ def _fault(model: type[BaseModel], key: str, error: Any) -> str:
     loc = [part for part in error["loc"] if part != "[key]"]
     if loc[:1] == ["split"] and loc[1:2] in (["time"], ["group"], ["random"]):
         del loc[1]  # pydantic's name of the variant, no key
+    if loc[:1] in (["columns"], ["override"]):
+        loc = loc[:2] + [part for part in loc[2:] if part not in FORMS and "literal[" not in str(part)]
     place = ".".join([key, *map(str, loc)])
     if error["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(error["loc"]) == 1 else ""
