@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data.errors import InputError
 
 PARAMS = Path("params.yaml")
-SECTIONS = ("seed", "tasks", "models", "gate")
+SECTIONS = ("seed", "tasks", "models", "search", "gate")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 Kind = Literal["number", "boolean", "category", "time", "text", "image", "sequence"]

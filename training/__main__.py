@@ -13,15 +13,18 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 @app.command()
 def check() -> None:
     """Check every task and model that `params.yaml` declares."""
-    from training import models
+    from training import models, ranges
 
     content = params.load()
+    ranges.check(content)
     for task in content["tasks"]:
         source = params.task(content, task).source.path
         if not source.is_file():
             raise errors.InputError(f"{params.PARAMS}: tasks.{task}.source.path: there is no file {source}; correct it")
         if not models.of_task(content, task):
             raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
+    for name in content.get("search") or {}:
+        ranges.declared(content, models.declared(content, name))
 
 
 @app.command()
