@@ -7,6 +7,7 @@ from pydantic import Field
 from data import params
 from data.errors import InputError
 from data.params import Strict, parse
+from training.metrics import DEFAULT
 
 Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brier", "mean_cost"]
 
@@ -14,7 +15,7 @@ Metric = Literal["auc", "average_precision", "accuracy", "f1", "log_loss", "brie
 class Conditions(Strict):
     """The gate's metric, and how far the challenger's paired interval must lie above the champion."""
 
-    metric: Metric = "auc"
+    metric: Metric = DEFAULT
     margin: float = Field(0.0, ge=0)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     resamples: int = Field(1000, ge=100, le=100_000)

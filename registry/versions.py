@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 
 import training.graph
 from data.contract import Contract
@@ -79,11 +80,15 @@ def graph(version: ModelVersion, folder: Path) -> Path:
 
 
 def signature(contract: Contract) -> ModelSignature:
-    """The contract as MLflow states it: columns, all required, or a tensor."""
+    """The contract as MLflow states it: columns, all required, or a tensor.
+
+    Categories, texts and times are of any type: MLflow would turn a missing string into "None" in two of its four
+    layouts, and its times know no zone. The graph checks them itself.
+    """
     inputs: list[ColSpec | TensorSpec] = [
         TensorSpec(np.dtype(np.float32), (-1, *column.shape), column.name)
         if column.shape
-        else ColSpec(tracking.COLUMN_TYPES[column.kind], column.name)
+        else ColSpec("double" if column.kind in ("number", "boolean") else AnyType(), column.name)
         for column in contract.columns
     ]
     probabilities = [ColSpec("float", f"probability_{name}") for name in contract.classes]
@@ -108,4 +113,7 @@ def _example(task: str, contract: Contract) -> pd.DataFrame | dict[str, np.ndarr
     rows = pd.read_parquet(tracking.PREPARED / task / "test.parquet")[contract.names].head(EXAMPLE_ROWS)
     if column := contract.tensor:
         return {column.name: np.stack(rows[column.name].to_list()).reshape(-1, *column.shape)}
-    return rows.astype(dict.fromkeys(contract.of_kind("number", "boolean"), "float64"))
+    rows = rows.astype(dict.fromkeys(contract.of_kind("number", "boolean"), "float64"))
+    for name in contract.of_kind("time"):
+        rows[name] = [None if pd.isna(moment) else moment.isoformat() for moment in rows[name]]
+    return rows

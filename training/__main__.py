@@ -13,13 +13,16 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 @app.command()
 def check() -> None:
     """Check every task and model that `params.yaml` declares."""
-    from training import models
+    from training import models, ranges
 
     content = params.load()
+    ranges.check(content)
     for task in content["tasks"]:
         source.files(params.task(content, task).source, f"tasks.{task}.source")
         if not models.of_task(content, task):
             raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
+    for name in content.get("search") or {}:
+        ranges.declared(content, models.declared(content, name))
 
 
 @app.command()

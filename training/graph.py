@@ -79,29 +79,65 @@ class Graph:
 
 
 def _tensor(values: Any, column: dict[str, Any]) -> np.ndarray:
-    kind = column["kind"]
+    kind, name = column["kind"], column["name"]
     if kind in ("image", "sequence"):
         return _nested(values, column)
     values = pd.Series(values)
     if kind == "time":
-        moments = pd.to_datetime(values, utc=True)
-        return (moments.dt.as_unit("us") - EPOCH).dt.total_seconds().to_numpy(dtype=np.float64).reshape(-1, 1)
+        return _seconds(values, name).reshape(-1, 1)
     if kind in ("number", "boolean"):
-        return pd.to_numeric(values).to_numpy(dtype=np.float32, na_value=np.nan).reshape(-1, 1)
-    return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object).reshape(-1, 1)
+        try:
+            with np.errstate(over="ignore"):
+                numbers = pd.to_numeric(values).to_numpy(dtype=np.float32, na_value=np.nan).reshape(-1, 1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {error}; expected a {kind} or null") from None
+        if np.isinf(numbers).any():
+            raise ValueError(f"{name}: a value is not finite, or too large for float32")
+        if kind == "boolean" and not (np.isnan(numbers) | (numbers == 0) | (numbers == 1)).all():
+            raise ValueError(f"{name}: a value is neither true nor false nor null")
+        return numbers
+    return _strings(values, name).reshape(-1, 1)
+
+
+def _strings(values: pd.Series, name: str) -> np.ndarray:
+    """Texts, with "" for missing; whole numbers that are floats, since some are missing, without the ".0"."""
+    if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():
+        values = values.astype("Int64")
+    if any(isinstance(value, list | dict) for value in values):
+        raise ValueError(f"{name}: a value is a list or an object; expected a text or null")
+    return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object)
+
+
+def _seconds(values: pd.Series, name: str) -> np.ndarray:
+    """Seconds since 1970 (UTC), float64; moments without a zone are UTC."""
+    if pd.api.types.is_numeric_dtype(values) and values.notna().any():
+        raise ValueError(
+            f"{name}: {values.dropna().iloc[0]} is no time; expected one like 2013-10-01T12:00:00Z, or null"
+        )
+    try:
+        form = None if pd.api.types.is_datetime64_any_dtype(values) else "ISO8601"
+        moments = pd.to_datetime(values, utc=True, format=form)
+    except (TypeError, ValueError) as error:
+        reason = str(error).split(". You might")[0]
+        raise ValueError(f"{name}: {reason}; expected times like 2013-10-01T12:00:00Z, or null") from None
+    return (moments.dt.as_unit("us") - EPOCH).dt.total_seconds().to_numpy(dtype=np.float64)
 
 
 def _nested(values: Any, column: dict[str, Any]) -> np.ndarray:
-    shape = tuple(column["shape"])
-    cells = np.asarray(list(values), dtype=np.float32)
+    shape, name = tuple(column["shape"]), column["name"]
+    try:
+        cells = np.asarray(list(values), dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: a value is no nested list of numbers of the shape {shape}") from None
     if cells.shape[1:] not in (shape, (int(np.prod(shape)),)) and len(cells):
-        raise ValueError(f"{column['name']}: a value has the shape {cells.shape[1:]}, expected {shape}")
+        raise ValueError(f"{name}: a value has the shape {cells.shape[1:]}, expected {shape}")
     if not ((cells >= column["low"]) & (cells <= column["high"])).all():
-        raise ValueError(f"{column['name']}: a value lies outside {column['low']:g} to {column['high']:g}")
+        raise ValueError(f"{name}: a value lies outside {column['low']:g} to {column['high']:g}, or is missing")
     return cells.reshape(-1, *shape)
 
 
 if __name__ != "training.graph":
+    from mlflow.exceptions import MlflowException
     from mlflow.models import set_model
     from mlflow.pyfunc import PythonModel
 
@@ -115,7 +151,14 @@ if __name__ != "training.graph":
         def predict(
             self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
         ) -> pd.DataFrame:
-            """Label and class probabilities of each row."""
-            return self.graph.predict(model_input)
+            """Label and class probabilities of each row; what is wrong with a row is told with status 400."""
+            if isinstance(model_input, pd.DataFrame) and len(model_input) == 1:
+                first = model_input.iloc[0]
+                if all(isinstance(cell, list) for cell in first):  # how MLflow packs columns of nothing but texts
+                    model_input = pd.DataFrame(dict(first))
+            try:
+                return self.graph.predict(model_input)
+            except (KeyError, ValueError) as error:
+                raise MlflowException.invalid_parameter_value(str(error.args[0])) from None
 
     set_model(Version())

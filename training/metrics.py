@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from scipy import stats
@@ -19,6 +19,8 @@ METRICS = (
     "brier",
     "calibration_error",
 )
+DEFAULT: Final = "auc"
+"""What models are compared by where `gate:` names no other metric."""
 MEAN_COST = "mean_cost"
 """Mean cost of a row's label, a metric where the task declares costs."""
 PER_CLASS = ("precision", "recall", "f1")

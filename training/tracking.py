@@ -46,19 +46,17 @@ def record(candidate: Candidate) -> str:
     A run that a killed process left unfinished is deleted and written again.
     """
     client = MlflowClient()
-    experiment = _experiment(client, candidate.task)
-    for run in _runs(client, experiment, candidate.id):
+    folder = experiment(client, candidate.task)
+    for run in _runs(client, folder, candidate.id):
         if run.info.status == FINISHED:
             return run.info.run_id
         client.delete_run(run.info.run_id)
     started = int(candidate.started * 1000)
     name = f"{candidate.model} {candidate.digest[:8]}"
     tags = {CANDIDATE_TAG: candidate.id, **_source_tags(candidate), **lineage_tags(candidate)}
-    run_id = client.create_run(experiment, start_time=started, tags=tags, run_name=name).info.run_id
+    run_id = client.create_run(folder, start_time=started, tags=tags, run_name=name).info.run_id
     client.log_batch(run_id, params=_params(candidate))
-    metrics = _metrics(candidate, started)
-    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
-        client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS_PER_BATCH])
+    log_metrics(client, run_id, _metrics(candidate, started))
     client.log_inputs(run_id, datasets=[_dataset(candidate)])
     for part in (NATIVE, PLOTS):
         client.log_artifacts(run_id, str(candidate.folder / part), part)
@@ -67,9 +65,16 @@ def record(candidate: Candidate) -> str:
     return run_id
 
 
-def _experiment(client: MlflowClient, name: str) -> str:
-    experiment = client.get_experiment_by_name(name)
-    return experiment.experiment_id if experiment else client.create_experiment(name)
+def experiment(client: MlflowClient, name: str) -> str:
+    """The id of the experiment of this name, which is made if there is none."""
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
+    """Log any number of metrics, no more at once than MLflow takes."""
+    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS_PER_BATCH])
 
 
 def _runs(client: MlflowClient, experiment: str, candidate_id: str) -> list[Run]:
