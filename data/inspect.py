@@ -4,8 +4,9 @@ from typing import Any
 
 from data import faults, params, report, splits
 from data.errors import InputError
+from data.fetch import fetch
 from data.prepare import PREPARED, agreement, leaks
-from data.table import RAW, ROWS, opened
+from data.table import opened
 
 
 def inspect(content: dict[str, Any], name: str) -> None:
@@ -16,10 +17,7 @@ def inspect(content: dict[str, Any], name: str) -> None:
     """
     task = params.task(content, name)
     key = f"tasks.{name}"
-    if not (RAW / name / ROWS).is_file():
-        from data.fetch import fetch
-
-        fetch(content, name)
+    fetch(content, name)
     with opened(name, key) as table:
         for note in table.notes:
             print(f"{name}: {note}")

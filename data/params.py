@@ -1,11 +1,23 @@
 """`params.yaml`, read and checked once, with messages that name the key."""
 
+import codecs
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import ruamel.yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from data.errors import InputError
 
@@ -24,9 +36,38 @@ class Strict(BaseModel):
 
 
 class Source(Strict):
-    """Where a task's rows come from: a .csv or .parquet file, or a .py file with `read()`."""
+    """Where a task's rows come from: files, or a query to a database.
 
-    path: Path
+    A path names a text table (.csv, .csv.gz …), a .parquet file or a .py file with `read()`, or is a pattern of
+    several files of one kind. What is found out about text tables can be set: separator, decimal mark, encoding.
+    """
+
+    path: Path | None = None
+    url: str | None = None
+    query: str | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                codecs.lookup(value)
+            except LookupError:
+                raise PydanticCustomError(
+                    "encoding", "no known encoding; expected one such as utf-8 or cp1252"
+                ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _files_or_query(self) -> "Source":
+        if (self.path is None) == (self.url is None and self.query is None):
+            raise PydanticCustomError("source", "expected either path, or url and query")
+        if (self.url is None) != (self.query is None):
+            raise PydanticCustomError("source", "url and query go together; give both")
+        return self
 
 
 class Tensor(Strict):
@@ -122,7 +163,7 @@ class Task(Strict):
     @classmethod
     def _of_what_is_inferred(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("columns"):
-            raise ValueError("`columns` names every input already; use one of the two keys")
+            raise PydanticCustomError("override", "`columns` names every input already; use one of the two keys")
         return value
 
     @field_validator("columns", "override", mode="before")
@@ -214,6 +255,8 @@ def _fault(model: type[BaseModel], key: str, error: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(error["loc"]) == 1 else ""
         return f"{place}: unknown key" + (f"; known are {known}" if known else "; remove it")
+    if error["type"] == "source":  # without the value, which may hold a password
+        return f"{place}: {error['msg']}"
     if error["type"] == "missing":
         return f"{place}: missing; add it"
     return f"{place}: {error['input']!r} was given; {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,52 +1,82 @@
-"""A task's source, read into one table."""
+"""A task's declared source: which files it has, and the reader of their format."""
 
-import importlib.machinery
-import importlib.util
-from collections.abc import Callable
+import glob
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from data.errors import InputError
+from data.params import Source
 
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+if TYPE_CHECKING:
+    from data.readers import Rows
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt")
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+KINDS = ".csv, .csv.gz, .parquet or .py"
 
 
-def read(path: Path, key: str) -> pd.DataFrame:
-    """The rows behind `path`.
+def files(source: Source, key: str) -> list[Path]:
+    """The files that a source names, sorted; none for a query.
 
     Args:
-        path: a `.csv` or `.parquet` file, or a `.py` file whose `read()` returns a table.
-        key: the path's place in `params.yaml`, for messages.
+        source: the declared source.
+        key: its place in `params.yaml`, for messages.
 
     Raises:
-        InputError: the file is missing, cannot be read, or is of an unknown kind.
+        InputError: there is no such file, or the files are of unknown or different kinds.
     """
-    if not path.is_file():
-        raise InputError(f"params.yaml: {key}: there is no file {path}; give the path of a .csv, .parquet or .py file")
-    if path.suffix == ".py":
-        return _run(path)
-    if path.suffix not in READERS:
-        raise InputError(f"params.yaml: {key}: {path} is of an unknown kind; expected .csv, .parquet or .py")
-    try:
-        return READERS[path.suffix](path)
-    except (ValueError, OSError) as error:
-        raise InputError(f"params.yaml: {key}: {path} cannot be read ({error}); check the file") from None
-
-
-def _run(path: Path) -> pd.DataFrame:
-    name = f"source_{path.stem}"
-    loader = importlib.machinery.SourceFileLoader(name, str(path))
-    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader))
-    try:
-        loader.exec_module(module)
-        table: object = vars(module)["read"]()
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{path}: read() failed: {type(error).__name__}: {error}; correct that file") from error
-    if not isinstance(table, pd.DataFrame):
+    if source.path is None:
+        return []
+    pattern = source.path.as_posix()
+    found = [source.path] if source.path.exists() else sorted(map(Path, glob.glob(pattern, recursive=True)))
+    found = [path for path in found if path.is_file()]
+    if not found:
+        folder = "a folder, no file; give a pattern such as" if source.path.is_dir() else "no file"
+        example = f" {pattern}/*.csv" if source.path.is_dir() else ""
         raise InputError(
-            f"{path}: read() gave a {type(table).__name__}, expected a pandas DataFrame; correct that file"
+            f"params.yaml: {key}.path: there is {folder}{example or ' ' + pattern}; give the path of a {KINDS} file, "
+            "or a pattern of such files"
         )
-    return table
+    for path in found:
+        if kind(path) is None:
+            raise InputError(f"params.yaml: {key}.path: {path} is of an unknown kind; expected {KINDS}")
+        if kind(path) != kind(found[0]):
+            raise InputError(f"params.yaml: {key}.path: {found[0]} and {path} are of two kinds; choose one of them")
+    if kind(found[0]) == "python" and len(found) > 1:
+        raise InputError(f"params.yaml: {key}.path: {len(found)} Python files fit {pattern}; name one")
+    return found
+
+
+def kind(path: Path) -> str | None:
+    """What a file's ending says: `csv`, `parquet` or `python`, or None."""
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings[-1:] == [".parquet"]:
+        return "parquet"
+    if endings[-1:] == [".py"]:
+        return "python"
+    if endings and endings[-1] in PACKED:
+        endings = endings[:-1] if len(endings) > 1 else [".csv"] * (endings[-1] == ".zip")
+    return "csv" if endings and endings[-1] in TEXTS else None
+
+
+def rows(source: Source, paths: list[Path], key: str) -> "Rows":
+    """The rows of a source in batches.
+
+    Raises:
+        InputError: the source cannot be read.
+    """
+    if source.url is not None and source.query is not None:
+        from data.readers import sql
+
+        return sql.read(source.url, source.query, key)
+    if kind(paths[0]) == "csv":
+        from data.readers import text
+
+        return text.read(paths, source.encoding, source.separator)
+    if kind(paths[0]) == "parquet":
+        from data.readers import parquet
+
+        return parquet.read(paths)
+    from data.readers import python
+
+    return python.read(paths[0])

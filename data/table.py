@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import InputError
+from data.snapshot import RAW, RECORD, ROWS, Snapshot
 
-RAW = Path("data/raw")
-ROWS, SOURCE = "rows.parquet", "source.json"
 MEMORY = "1GB"  # of DuckDB; what does not fit goes to a temporary folder
 THREADS = 4
 BATCH_CELLS = 4_000_000
@@ -74,12 +73,12 @@ def opened(task: str, key: str) -> Iterator[Table]:
 
     path = RAW / task / ROWS
     if not path.is_file():
-        raise InputError(f"{path} is not there; run `python -m data fetch {task}` first")
+        raise InputError(f"{path} is not there; run `dvc repro fetch@{task}` first")
     file = pq.ParquetFile(path)
     names, rows = list(file.schema_arrow.names), file.metadata.num_rows
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{key}.source: the columns {', '.join(twice)} occur more than once; rename them")
-    about: dict[str, Any] = json.loads((RAW / task / SOURCE).read_text(encoding="utf-8"))
+    about = Snapshot(**json.loads((RAW / task / RECORD).read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory(prefix="duckdb-") as temporary:
         settings: dict[str, Any] = {
             "memory_limit": MEMORY,
@@ -98,7 +97,7 @@ def opened(task: str, key: str) -> Iterator[Table]:
             plain = [_plain(column, kind) for column, kind in zip(columns, types, strict=True)]
             types = ["VARCHAR" if kind.startswith(("ENUM", '"NULL"')) else kind for kind in types]
             connection.execute(f"CREATE VIEW everything AS SELECT {', '.join([*plain, 'place'])} FROM {source}")
-            yield Table(path, names, types, about["text"], about["decimal"], rows, list(about["notes"]), connection)
+            yield Table(path, names, types, about.text, about.decimal, rows, about.notes, connection)
         finally:
             connection.close()
 

@@ -5,7 +5,7 @@ import time
 
 import typer
 
-from data import errors, params
+from data import errors, params, source
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -17,9 +17,7 @@ def check() -> None:
 
     content = params.load()
     for task in content["tasks"]:
-        source = params.task(content, task).source.path
-        if not source.is_file():
-            raise errors.InputError(f"{params.PARAMS}: tasks.{task}.source.path: there is no file {source}; correct it")
+        source.files(params.task(content, task).source, f"tasks.{task}.source")
         if not models.of_task(content, task):
             raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
 
