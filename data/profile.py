@@ -179,7 +179,7 @@ def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
         lambda one: f"count(*) FILTER (WHERE {typed.marked(one.column, one.type)})" if one.guess != "category" else "0",
         lambda one: f"approx_count_distinct({one.column})",
         lambda one: f"coalesce(min({one.column}) = max({one.column}), false)",
-        lambda one: f"coalesce(bit_xor(hash(place, {_text(one)})), 0)",
+        lambda one: f"coalesce(bit_xor(hash(hash(place, {_text(one)}))), 0)",
         lambda one: f"count({_value(one)})" if one.guess != "category" else f"count({one.column})",
         lambda one: f"min({_value(one)})" if one.guess == "number" else "NULL",
         lambda one: f"max({_value(one)})" if one.guess == "number" else "NULL",

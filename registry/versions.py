@@ -108,4 +108,6 @@ def _example(task: str, contract: Contract) -> pd.DataFrame | dict[str, np.ndarr
     rows = pd.read_parquet(tracking.PREPARED / task / "test.parquet")[contract.names].head(EXAMPLE_ROWS)
     if column := contract.tensor:
         return {column.name: np.stack(rows[column.name].to_list()).reshape(-1, *column.shape)}
+    for name in contract.of_kind("time"):
+        rows[name] = rows[name].dt.tz_localize(None)  # MLflow's datetime has no zone
     return rows.astype(dict.fromkeys(contract.of_kind("number", "boolean"), "float64"))

@@ -22,11 +22,11 @@ def columns(contract: Contract) -> dict[str, Plain]:
     plain: dict[str, Plain] = {}
     for place, column in enumerate(contract.columns):
         if column.kind == "time":
-            plain |= {f"c{place}_{part}": "number" for part in TIME_PARTS}
+            plain |= {f"plain/{place}_{part}": "number" for part in TIME_PARTS}
         elif column.kind in ("category", "text"):
-            plain[f"c{place}"] = column.kind
+            plain[f"plain/{place}"] = column.kind
         else:
-            plain[f"c{place}"] = "number"
+            plain[f"plain/{place}"] = "number"
     return plain
 
 
@@ -36,13 +36,13 @@ def table(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     for place, column in enumerate(contract.columns):
         values = rows[column.name]
         if column.kind == "time":
-            plain |= {f"c{place}_{part}": value for part, value in _time_parts(values).items()}
+            plain |= {f"plain/{place}_{part}": value for part, value in _time_parts(values).items()}
         elif column.kind == "text":
-            plain[f"c{place}"] = lower(values)
+            plain[f"plain/{place}"] = lower(values)
         elif column.kind == "category":
-            plain[f"c{place}"] = values
+            plain[f"plain/{place}"] = values
         else:
-            plain[f"c{place}"] = values.astype(np.float32)
+            plain[f"plain/{place}"] = values.astype(np.float32)
     return pd.DataFrame(plain, index=rows.index)
 
 

@@ -57,12 +57,12 @@ def table(contract: Contract) -> onnx.ModelProto:
     add = Builder()
     for place, column in enumerate(contract.columns):
         if column.kind == "time":
-            _time_parts(add, column.name, f"c{place}")
+            _time_parts(add, column.name, f"plain/{place}")
         elif column.kind == "text":
             lower = _lower(add, column.name)
-            add("Unsqueeze", lower, np.array([1]), name=f"c{place}")
+            add("Unsqueeze", lower, np.array([1]), name=f"plain/{place}")
         else:
-            add("Identity", column.name, name=f"c{place}")
+            add("Identity", column.name, name=f"plain/{place}")
     types = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "text": TensorProto.STRING}
     return add.model(contract, {name: (types[kind], [None, 1]) for name, kind in inputs.columns(contract).items()})
 
