@@ -1,4 +1,4 @@
-"""`python -m data fetch TASK` and `python -m data prepare TASK`."""
+"""`python -m data fetch | inspect | prepare | accept TASK`."""
 
 import typer
 
@@ -24,14 +24,38 @@ def fetch(task: str) -> None:
 
 
 @app.command()
+def inspect(task: str) -> None:
+    """Show the contract of TASK: each column, what was decided and why, and how to decide otherwise."""
+    content = params.load()
+    params.task(content, task)
+
+    from data.inspect import inspect as run
+
+    run(content, task)
+
+
+@app.command()
 def prepare(task: str) -> None:
-    """Read, check and split the rows of TASK, as `params.yaml` declares it."""
+    """Check and split the rows of TASK, as `params.yaml` declares it and its contract says."""
     content = params.load()
     params.task(content, task)
 
     from data.prepare import prepare as run
 
     run(content, task)
+
+
+@app.command()
+def accept(task: str) -> None:
+    """Take the source of TASK as it is now: fetch it and make its contract anew."""
+    content = params.load()
+    params.task(content, task)
+
+    from data.fetch import fetch as take
+    from data.prepare import prepare as run
+
+    take(content, task)
+    run(content, task, accept=True)
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class Task(Strict):
     @classmethod
     def _of_what_is_inferred(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("columns"):
-            raise ValueError("`columns` names every input already; use one of the two keys")
+            raise PydanticCustomError("override", "`columns` names every input already; use one of the two keys")
         return value
 
     @field_validator("columns", "override", mode="before")
