@@ -4,6 +4,7 @@ A family's module has `Params`, what it can be told in `params.yaml`; `LIBRARIES
 and `fit(params, rows, seed)`, which returns a `Fitted`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,10 @@ import numpy as np
 import pandas as pd
 
 from data.contract import Contract
+
+
+def unheard(step: int, validation_loss: float) -> None:
+    """Take a report and do nothing."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class Rows:
     train_codes: np.ndarray
     validation: pd.DataFrame
     validation_codes: np.ndarray
+    report: Callable[[int, float], None] = unheard
+    """To be called with step and validation loss after each epoch, iteration or round, the step counting from 0.
+
+    It may raise, to end a fit that promises nothing; the family lets that pass.
+    """
 
 
 class Fitted(Protocol):

@@ -1,6 +1,7 @@
 """Logistic regression (scikit-learn) on binned or scaled numbers and one-hot categories."""
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,14 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
     }
     classes = np.arange(len(rows.contract.classes))
 
+    steps_done = count()
+
     def losses(estimator: Any, X: Any, y: Any) -> dict[str, float]:
-        return {
+        found = {
             name: log_loss(codes, estimator.predict_proba(X), labels=classes) for name, (X, codes) in curve_of.items()
         }
+        rows.report(next(steps_done), found["validation_loss"])
+        return found
 
     monitor = ScoringMonitor(scoring=losses)
     regression = LogisticRegression(C=params.C, max_iter=params.max_iter)

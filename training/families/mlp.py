@@ -82,6 +82,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Perceptron:
     network.add(keras.layers.Dense(len(rows.contract.classes), activation="softmax", name="probabilities"))
     network.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy")
     stop = keras.callbacks.EarlyStopping(patience=params.patience, restore_best_weights=True)
+    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rows.report(epoch, logs["val_loss"]))
     curve = network.fit(
         train,
         rows.train_codes,
@@ -89,7 +90,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Perceptron:
         validation_batch_size=PREDICT_BATCH,
         batch_size=params.batch_size,
         epochs=params.epochs,
-        callbacks=[stop],
+        callbacks=[stop, told],
         verbose=2,
     ).history
     history = [
