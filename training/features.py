@@ -8,10 +8,15 @@ import pandas as pd
 from onnx import TensorProto
 
 from data.contract import Contract
+from data.errors import InputError
 from training import inputs
+from training.families import Rows
 
 WORD = "[^\x00-/:-@\\[-`{-\u00bf\u1680\u2000-\u206f\u3000-\u303f]+"
 """A word: anything but blanks and punctuation, spelt out so that Python and the graph read it alike."""
+MOST_CATEGORIES = 200
+"""Features for the categories of a column; the least frequent categories share the last one."""
+TELLING_WORDS = 300
 RAREST_WORD = 0.0004
 """Share of the texts that a word or a pair of words must be in. A cut by rank could keep a pair and not its words,
 and skl2onnx would take it for one word."""
@@ -20,8 +25,9 @@ and skl2onnx would take it for one word."""
 def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
     """An unfitted scikit-learn transformer from what `plain` gives to float32 features.
 
-    Missing numbers become the median. A category that training rows did not have is all zeros. Texts become
-    TF-IDF of words and pairs of words. Pixels are centred, a sequence's features scaled.
+    Missing numbers become the median. A category that training rows did not have is all zeros; of very many, the
+    rare ones share a feature. Texts become TF-IDF of words and pairs of words. Pixels are centred, a sequence's
+    features scaled.
 
     Args:
         contract: names and kinds of the columns.
@@ -48,7 +54,9 @@ def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
         else StandardScaler()
     )
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), shape)
-    categories = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=np.float32)
+    categories = OneHotEncoder(
+        handle_unknown="ignore", max_categories=MOST_CATEGORIES, sparse_output=sparse, dtype=np.float32
+    )
     kinds = inputs.columns(contract)
     parts = [
         ("number", numbers, [name for name, kind in kinds.items() if kind == "number"]),
@@ -56,6 +64,61 @@ def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
         *((name, _words(), name) for name, kind in kinds.items() if kind == "text"),
     ]
     return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=1.0 if sparse else 0.0)
+
+
+def for_trees(rows: Rows, seed: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Few features, as trees like them: the fitted transformer, and what it makes of training and validation rows.
+
+    Numbers stay as they are, missing ones too; a column without any value is left out. A category becomes the share
+    of each class among its rows, drawn towards the average where they are few; training rows take it from other rows
+    than themselves. Of a text, it is said which of the most telling words it has. Pixels and a sequence's features
+    stay as they are. All features are exact in float32.
+
+    Args:
+        rows: what is fitted on.
+        seed: of the parts that training rows are cut into for their categories.
+
+    Raises:
+        InputError: no column has a value.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.preprocessing import FunctionTransformer, TargetEncoder
+
+    train, validation = (plain(part, rows.contract) for part in (rows.train, rows.validation))
+    if rows.contract.tensor:
+        features = FunctionTransformer().fit(train)
+        return features, train, validation
+    kinds = inputs.columns(rows.contract)
+    numbers = [name for name, kind in kinds.items() if kind == "number" and train[name].notna().any()]
+    categories = [name for name, kind in kinds.items() if kind == "category"]
+    parts = max(2, min(5, int(np.bincount(rows.train_codes).max())))
+    encoder = TargetEncoder(cv=StratifiedKFold(parts, shuffle=True, random_state=seed))
+    columns = [
+        ("number", "passthrough", numbers),
+        ("category", encoder, categories),
+        *((name, _telling_words(), name) for name, kind in kinds.items() if kind == "text"),
+    ]
+    columns = [column for column in columns if column[2]]
+    if not columns:
+        raise InputError(f"{rows.contract.task}: no training row has a value in any column; bring a fuller source")
+    features = ColumnTransformer(columns, sparse_threshold=0.0)
+    encoded = features.fit_transform(train, rows.train_codes).astype(np.float32)
+    if categories:
+        fitted = features.named_transformers_["category"]
+        fitted.encodings_ = [values.astype(np.float32).astype(np.float64) for values in fitted.encodings_]
+        fitted.target_mean_ = np.float64(fitted.target_mean_).astype(np.float32).astype(np.float64)
+    return features, encoded, features.transform(validation).astype(np.float32)
+
+
+def _telling_words() -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.feature_selection import SelectKBest, chi2
+    from sklearn.pipeline import make_pipeline
+
+    warnings.filterwarnings("ignore", "k=.* is greater than n_features", UserWarning)
+    present = CountVectorizer(lowercase=False, token_pattern=WORD, min_df=RAREST_WORD, binary=True, dtype=np.float32)
+    return make_pipeline(present, SelectKBest(chi2, k=TELLING_WORDS))
 
 
 def _words() -> Any:
@@ -86,12 +149,14 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    from training import bins_graph, inputs_graph
+    from training import bins_graph, categories_graph, inputs_graph
     from training.onnx_graph import OPSET, join
 
     bins_graph.register()
+    categories_graph.register()
     front = inputs_graph.flat(contract) if contract.tensor else inputs_graph.table(contract)
     types = {TensorProto.FLOAT: FloatTensorType, TensorProto.STRING: StringTensorType}
+    warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)  # skl2onnx looks at them
     model = to_onnx(
         native,
         initial_types=[

@@ -1,0 +1,71 @@
+"""Support vector machines (scikit-learn), linear or with a Gaussian kernel, their margins calibrated to probabilities."""
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from data.params import Strict
+from training.class_weight import ClassWeight
+from training.families import Rows
+from training.scikit import Pipeline
+
+LIBRARIES = ("sklearn.calibration", "sklearn.compose", "sklearn.svm", "skl2onnx", "skops.io")
+CURVE_ROWS = 5_000  # rows of each split that the loss is measured on
+
+
+class Params(Strict):
+    """Parameters of the machine."""
+
+    kernel: Literal["linear", "rbf"] = Field("linear", description="linear, or rbf for the Gaussian kernel")
+    C: float = Field(1.0, gt=0, description="inverse strength of the L2 penalty")
+    gamma: float | None = Field(
+        None, gt=0, description="of rbf: how fast likeness fades; without, 1 / (features x their variance)"
+    )
+    max_iter: int = Field(1000, ge=1, description="of linear: most iterations")
+    max_rows: int = Field(
+        20_000, ge=10, description="of rbf: most training rows, drawn at random, as its time grows by their square"
+    )
+    folds: int = Field(3, ge=2, le=20, description="parts of the training rows that the calibration is fitted across")
+    bins: int | None = Field(None, ge=2, le=1000, description="quantile bins per number; without, numbers are scaled")
+    class_weight: ClassWeight = None
+
+
+def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
+    """Fit the machine, and a sigmoid from its margins to probabilities on rows that each part's machine has not seen."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+
+    from training.features import plain, preprocessing
+
+    random = np.random.default_rng(seed)
+    sparse = params.kernel == "linear"
+    features = preprocessing(rows.contract, params.bins, sparse=sparse)
+    train = features.fit_transform(plain(rows.train, rows.contract))
+    validation = features.transform(plain(rows.validation, rows.contract))
+    kept = np.arange(len(rows.train)) if sparse else np.sort(random.permutation(len(rows.train))[: params.max_rows])
+    codes = rows.train_codes[kept]
+    folds = max(2, min(params.folds, int(np.bincount(codes).min())))
+    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    machine = CalibratedClassifierCV(_machine(params, rows, seed), ensemble=False, cv=cut).fit(train[kept], codes)
+    parts = ((train[kept], codes), (validation, rows.validation_codes))
+    some = [random.permutation(len(codes))[:CURVE_ROWS] for _, codes in parts]
+    losses = [
+        float(log_loss(codes[few], machine.predict_proba(X[few]), labels=machine.classes_))
+        for (X, codes), few in zip(parts, some, strict=True)
+    ]
+    history = [{"loss": losses[0], "validation_loss": losses[1]}]
+    return Pipeline(make_pipeline(features, machine), rows.contract, history)
+
+
+def _machine(params: Params, rows: Rows, seed: int) -> Any:
+    from sklearn.svm import SVC, LinearSVC
+
+    from training.class_weight import by_code
+
+    weight = by_code(params.class_weight, rows.contract)
+    if params.kernel == "linear":
+        return LinearSVC(C=params.C, dual="auto", max_iter=params.max_iter, class_weight=weight, random_state=seed)
+    return SVC(C=params.C, gamma=params.gamma or "scale", class_weight=weight)
