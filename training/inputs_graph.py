@@ -59,8 +59,8 @@ def table(contract: Contract) -> onnx.ModelProto:
         if column.kind == "time":
             _time_parts(add, column.name, f"c{place}")
         elif column.kind == "text":
-            lower = _lower(add, column.name)
-            add("Unsqueeze", lower, np.array([1]), name=f"c{place}")
+            text = lower(add, column.name)
+            add("Unsqueeze", text, np.array([1]), name=f"c{place}")
         else:
             add("Identity", column.name, name=f"c{place}")
     types = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "text": TensorProto.STRING}
@@ -88,10 +88,11 @@ def flat(contract: Contract) -> onnx.ModelProto:
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, width])})
 
 
-def tensor(contract: Contract) -> onnx.ModelProto:
-    """`inputs.tensor`: one output `features`."""
+def tensor(contract: Contract, mean: np.ndarray, deviation: np.ndarray) -> onnx.ModelProto:
+    """`inputs.tensor`, then less `mean` and divided by `deviation`: one output `features`."""
     add, column = Builder(), contract.columns[0]
-    add("Identity", _scaled(add, column) if column.kind == "image" else column.name, name="features")
+    values = _scaled(add, column) if column.kind == "image" else column.name
+    add("Div", add("Sub", values, mean), deviation, name="features")
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, *column.shape])})
 
 
@@ -100,7 +101,8 @@ def _scaled(add: Builder, column: Column) -> str:
     return add("Div", add("Sub", column.name, np.array(low)), np.array(span))
 
 
-def _lower(add: Builder, raw: str) -> str:
+def lower(add: Builder, raw: str) -> str:
+    """Texts of shape (rows, 1) as shape (rows,), their ASCII letters in lower case."""
     flat = add("Reshape", raw, np.array([-1]))
     return add("StringNormalizer", flat, case_change_action="LOWER", is_case_sensitive=1, locale="C")
 
