@@ -1,5 +1,6 @@
 """Training a Keras network: optimiser, class weights, early stopping; the same for every family of networks."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,10 @@ from pydantic import Field, field_validator
 from data.contract import Contract
 from data.errors import InputError
 from data.params import Strict
+from training import warm_start
 from training.families import Rows
 from training.keras_front import Front
+from training.warm_start import Start
 
 LIBRARIES = ("tensorflow", "keras", "tf2onnx")
 NETWORK = "network.keras"
@@ -31,6 +34,14 @@ class Training(Strict):
     class_weight: Literal["balanced"] | dict[str, float] | None = Field(
         None, description="weight of each class, 1 where not named; balanced: every class weighs the same in total"
     )
+    warm_start: str | None = Field(
+        None, description="stage or number of a registered version of the same family, whose weights to start from"
+    )
+
+    @field_validator("warm_start", mode="before")
+    @classmethod
+    def _versions_are_numbers(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
 
     @field_validator("class_weight", mode="before")
     @classmethod
@@ -46,6 +57,8 @@ class Network:
     front: Front
     contract: Contract
     history: list[dict[str, float]]
+    started_from: dict[str, str] | None = None
+    """Version, graph digest and data digest of what the training started from."""
     tolerance: float = 1e-4
 
     def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
@@ -60,8 +73,9 @@ class Network:
         return join(self.front.to_onnx(), keras_graph.convert(self.network))
 
     def save(self, folder: Path) -> None:
-        """Write `network.keras` and what the front learnt."""
+        """Write `network.keras`, `contract.json` and what the front learnt."""
         self.front.save(folder)
+        (folder / warm_start.CONTRACT).write_text(self.contract.to_json() + "\n", encoding="utf-8")
         self.network.save(folder / NETWORK)
 
 
@@ -75,7 +89,16 @@ def begin(seed: int) -> None:
     tensorflow.config.experimental.enable_op_determinism()
 
 
-def fit(network: Any, front: Front, params: Training, rows: Rows, augmentation: Any = None) -> Network:
+def starting(params: Training, family: str, contract: Contract) -> AbstractContextManager[Start | None]:
+    """What the training starts from, if `warm_start` names a version."""
+    if params.warm_start is None:
+        return nullcontext()
+    return warm_start.fetch(params.warm_start, family, contract)
+
+
+def fit(
+    network: Any, front: Front, params: Training, rows: Rows, start: Start | None, augmentation: Any = None
+) -> Network:
     """Fit a built network; the epoch with the best validation loss is kept.
 
     Args:
@@ -83,6 +106,7 @@ def fit(network: Any, front: Front, params: Training, rows: Rows, augmentation: 
         front: what stands before it.
         params: how to train.
         rows: training and validation rows.
+        start: the version that front and weights are from.
         augmentation: Keras layers that change training inputs at random; they are no part of the fitted network.
     """
     import keras
@@ -109,7 +133,7 @@ def fit(network: Any, front: Front, params: Training, rows: Rows, augmentation: 
         {"loss": float(loss), "validation_loss": float(validation_loss)}
         for loss, validation_loss in zip(curve["loss"], curve["val_loss"], strict=True)
     ]
-    return Network(network, front, rows.contract, history)
+    return Network(network, front, rows.contract, history, start.lineage if start else None)
 
 
 def optimiser(params: Training, steps: int) -> Any:

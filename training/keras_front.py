@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from data.contract import Contract
-from training.words import Vocabulary
+from training import words
+from training.words import Reading, Vocabulary
 
 FEATURES, SCALE, VOCABULARY = "features.skops", "scale.json", "vocabulary.json"
-TRUSTED: tuple[str, ...] = ()
+TRUSTED = ["numpy.dtype"]  # what skops would not load otherwise
 
 
 class Front(Protocol):
@@ -114,10 +115,15 @@ class Words:
     contract: Contract
 
     @classmethod
-    def load(cls, folder: Path, contract: Contract) -> "Words":
-        """What `save` wrote."""
-        content = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-        return cls(Vocabulary(**content | {"words": tuple(content["words"])}), contract)
+    def learn(cls, rows: pd.DataFrame, contract: Contract, reading: Reading) -> "Words":
+        """The vocabulary of the rows' texts."""
+        return cls(words.learn(rows[contract.names[0]], reading), contract)
+
+    @classmethod
+    def load(cls, folder: Path, contract: Contract, reading: Reading) -> "Words":
+        """The words that `save` wrote, of texts as long as `reading` says."""
+        known = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))["words"]
+        return cls(Vocabulary(tuple(known), reading.length, reading.head), contract)
 
     def arrays(self, rows: pd.DataFrame) -> np.ndarray:
         """Word ids, int64, shape (rows, length)."""

@@ -7,11 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, model_validator
 
+from data.params import Strict
 from training import inputs
 from training.features import WORD
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+
+
+class Reading(Strict):
+    """How much of the texts a network reads."""
+
+    words: int = Field(10_000, ge=1, description="most frequent words of the training texts that are known")
+    length: int = Field(192, ge=2, description="words of a text that are read")
+    head: int = Field(64, ge=0, description="of a longer text, how many are its first; the others are its last")
+
+    @model_validator(mode="after")
+    def _head_is_no_longer_than_the_text(self) -> "Reading":
+        if self.head > self.length:
+            raise ValueError(f"head ({self.head}) is more than length ({self.length})")
+        return self
 
 
 @dataclass(frozen=True)
@@ -48,8 +64,8 @@ def split(texts: pd.Series) -> Iterable[list[str]]:
     return (word.findall(text) for text in inputs.lower(texts))
 
 
-def learn(texts: pd.Series, most: int, length: int, head: int) -> Vocabulary:
-    """The `most` frequent words of some texts; of equally frequent ones, the first in the alphabet."""
+def learn(texts: pd.Series, reading: Reading) -> Vocabulary:
+    """The most frequent words of some texts; of equally frequent ones, the first in the alphabet."""
     counts = Counter(word for words in split(texts) for word in words)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
-    return Vocabulary(tuple(ranked[:most]), length, head)
+    return Vocabulary(tuple(ranked[: reading.words]), reading.length, reading.head)

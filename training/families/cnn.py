@@ -53,9 +53,13 @@ def fit(params: Params, rows: Rows, seed: int) -> Network:
     if params.augmentation and column.kind != "image":
         raise InputError(f"family cnn augments images only, and {column.name!r} is a sequence; remove augmentation")
     keras_fit.begin(seed)
-    front = Tensor.learn(rows.train, rows.contract)
-    network = build(params, column, len(rows.contract.classes))
-    return keras_fit.fit(network, front, params, rows, augmentation(params.augmentation, column))
+    with keras_fit.starting(params, "cnn", rows.contract) as start:
+        front = Tensor.load(start.folder, rows.contract) if start else Tensor.learn(rows.train, rows.contract)
+        network = build(params, column, len(rows.contract.classes))
+        if start:
+            start.fill(network)
+        changed = augmentation(params.augmentation, column)
+        return keras_fit.fit(network, front, params, rows, start, changed)
 
 
 def build(params: Params, column: Column, classes: int) -> Any:

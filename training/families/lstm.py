@@ -9,11 +9,12 @@ from data.errors import InputError
 from training import keras_fit
 from training.families import Rows
 from training.keras_fit import Network
+from training.words import Reading
 
 LIBRARIES = keras_fit.LIBRARIES
 
 
-class Params(keras_fit.Training):
+class Params(Reading, keras_fit.Training):
     """Parameters of the network and of its training; those of words are for texts only."""
 
     cell: Literal["lstm", "gru"] = "lstm"
@@ -25,9 +26,6 @@ class Params(keras_fit.Training):
     kernel: int = Field(5, ge=1, description="steps that a convolution sees")
     pool: int = Field(2, ge=1, description="steps of which each convolution leaves the largest value")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of units left out in training")
-    words: int = Field(10_000, ge=1, description="most frequent words of the training texts that are known")
-    length: int = Field(256, ge=2, description="words of a text that are read")
-    head: int = Field(128, ge=0, description="of a longer text, how many are its first; the others are its last")
     width: int = Field(64, ge=1, description="numbers that stand for a word")
 
 
@@ -37,25 +35,29 @@ def fit(params: Params, rows: Rows, seed: int) -> Network:
     Raises:
         InputError: the task has neither one sequence nor one text as its input.
     """
-    from training import words
     from training.keras_front import Front, Tensor, Words
 
-    keras_fit.begin(seed)
     contract = rows.contract
-    front: Front
-    if contract.tensor and contract.tensor.kind == "sequence":
-        front = Tensor.learn(rows.train, contract)
-        network = build(params, contract)
-    elif [column.kind for column in contract.columns] == ["text"]:
-        vocabulary = words.learn(rows.train[contract.names[0]], params.words, params.length, params.head)
-        front = Words(vocabulary, contract)
-        network = build(params, contract, vocabulary.size)
-    else:
+    reads_words = [column.kind for column in contract.columns] == ["text"]
+    if not reads_words and not (contract.tensor and contract.tensor.kind == "sequence"):
         raise InputError(
             f"family lstm takes one sequence or one text, but the columns of {contract.task} are of other kinds; "
             "declare such a column or choose another family"
         )
-    return keras_fit.fit(network, front, params, rows)
+    keras_fit.begin(seed)
+    with keras_fit.starting(params, "lstm", contract) as start:
+        front: Front
+        if reads_words:
+            front = words = (
+                Words.load(start.folder, contract, params) if start else Words.learn(rows.train, contract, params)
+            )
+            network = build(params, contract, words.vocabulary.size)
+        else:
+            front = Tensor.load(start.folder, contract) if start else Tensor.learn(rows.train, contract)
+            network = build(params, contract)
+        if start:
+            start.fill(network)
+        return keras_fit.fit(network, front, params, rows, start)
 
 
 def build(params: Params, contract: Contract, size: int = 0) -> Any:

@@ -28,10 +28,17 @@ def fit(params: Params, rows: Rows, seed: int) -> Network:
     from training.keras_front import Features
 
     keras_fit.begin(seed)
-    features = preprocessing(rows.contract, params.bins, sparse=False).fit(plain(rows.train, rows.contract))
-    front = Features(features, rows.contract)
-    width = front.arrays(rows.train.head(1)).shape[1]
-    return keras_fit.fit(build(params, width, len(rows.contract.classes)), front, params, rows)
+    with keras_fit.starting(params, "mlp", rows.contract) as start:
+        if start:
+            front = Features.load(start.folder, rows.contract)
+        else:
+            features = preprocessing(rows.contract, params.bins, sparse=False)
+            front = Features(features.fit(plain(rows.train, rows.contract)), rows.contract)
+        width = front.arrays(rows.train.head(1)).shape[1]
+        network = build(params, width, len(rows.contract.classes))
+        if start:
+            start.fill(network)
+        return keras_fit.fit(network, front, params, rows, start)
 
 
 def build(params: Params, width: int, classes: int) -> Any:

@@ -2,21 +2,22 @@
 
 from typing import Any
 
+import pandas as pd
 from pydantic import Field
 
+from data.errors import InputError
 from training import keras_fit
 from training.families import Rows
 from training.keras_fit import Network
+from training.masked_words import Pretrain
+from training.words import Reading
 
 LIBRARIES = keras_fit.LIBRARIES
 
 
-class Params(keras_fit.Training):
+class Params(Reading, keras_fit.Training):
     """Parameters of the encoder and of its training."""
 
-    words: int = Field(10_000, ge=1, description="most frequent words of the training texts that are known")
-    length: int = Field(192, ge=2, description="words of a text that are read")
-    head: int = Field(64, ge=0, description="of a longer text, how many are its first; the others are its last")
     width: int = Field(64, ge=2, description="numbers that stand for a word")
     heads: int = Field(2, ge=1)
     blocks: int = Field(1, ge=1)
@@ -25,17 +26,42 @@ class Params(keras_fit.Training):
     batch_size: int = Field(32, ge=1)
     epochs: int = Field(5, ge=1, description="most epochs")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
+    pretrain: Pretrain | None = Field(None, description="learn from hidden words of the training texts first")
 
 
-def fit(params: Params, rows: Rows, seed: int) -> Network:
-    """Learn the vocabulary, then the network."""
-    from training import words
+def fit(params: Params, rows: Rows, seed: int, unlabelled: pd.Series | None = None) -> Network:
+    """Learn the vocabulary, then the network; from hidden words first, if so declared.
+
+    Args:
+        params: parameters of the network and its training.
+        rows: training and validation rows.
+        seed: of everything that is drawn at random.
+        unlabelled: further texts, for the vocabulary and hidden words.
+
+    Raises:
+        InputError: the task has more inputs than one text.
+    """
+    from training import masked_words
     from training.keras_front import Words
 
+    contract = rows.contract
+    if [column.kind for column in contract.columns] != ["text"]:
+        raise InputError(
+            f"family transformer takes one text, but the columns of {contract.task} are of other kinds; "
+            "declare such a column or choose another family"
+        )
     keras_fit.begin(seed)
-    vocabulary = words.learn(rows.train[rows.contract.names[0]], params.words, params.length, params.head)
-    network = build(params, vocabulary.size, len(rows.contract.classes))
-    return keras_fit.fit(network, Words(vocabulary, rows.contract), params, rows)
+    texts = rows.train[contract.names]
+    if unlabelled is not None:
+        texts = pd.concat([texts, unlabelled.to_frame(contract.names[0])], ignore_index=True)
+    with keras_fit.starting(params, "transformer", contract) as start:
+        front = Words.load(start.folder, contract, params) if start else Words.learn(texts, contract, params)
+        network = build(params, front.vocabulary.size, len(contract.classes))
+        if start:
+            start.fill(network)
+        if params.pretrain:
+            masked_words.learn(network, front.arrays(texts), params.pretrain, seed)
+        return keras_fit.fit(network, front, params, rows, start)
 
 
 def build(params: Params, size: int, classes: int) -> Any:
@@ -57,7 +83,7 @@ def encode(params: Params, size: int, ids: Any, known: Any) -> Any:
     from keras import layers, ops
 
     place = ops.cumsum(ops.cast(known, "int32"), axis=1)
-    states = layers.Embedding(size, params.width, name="words")(ids)
+    states = layers.ReversibleEmbedding(size, params.width, name="words")(ids)
     states = states + layers.Embedding(params.length + 1, params.width, name="positions")(place)
     states = layers.Dropout(params.dropout, name="dropout_words")(states)
     attended = ops.expand_dims(known, 1)
