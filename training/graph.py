@@ -58,7 +58,7 @@ class Graph:
             rows: the contract's columns, in any order; missing values are None or NaN.
             batch: how many rows go through the graph at once; by default more where rows are small.
         """
-        batch = batch or (1024 if {"text", "image", "sequence"}.intersection(self.kinds.values()) else 65536)
+        batch = batch or (256 if {"text", "image", "sequence"}.intersection(self.kinds.values()) else 65536)
         feeds = self.feeds(rows)
         total = len(next(iter(feeds.values())))
         parts = [

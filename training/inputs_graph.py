@@ -64,8 +64,8 @@ def table(contract: Contract) -> onnx.ModelProto:
         if column.kind == "time":
             _time_parts(add, raw(place), f"c{place}")
         elif column.kind == "text":
-            lower = _lower(add, raw(place))
-            add("Unsqueeze", lower, np.array([1]), name=f"c{place}")
+            text = lower(add, raw(place))
+            add("Unsqueeze", text, np.array([1]), name=f"c{place}")
         else:
             add("Identity", raw(place), name=f"c{place}")
     types = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "text": TensorProto.STRING}
@@ -93,10 +93,11 @@ def flat(contract: Contract) -> onnx.ModelProto:
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, width])})
 
 
-def tensor(contract: Contract) -> onnx.ModelProto:
-    """`inputs.tensor`: one output `features`."""
+def tensor(contract: Contract, mean: np.ndarray, deviation: np.ndarray) -> onnx.ModelProto:
+    """`inputs.tensor`, then less `mean` and divided by `deviation`: one output `features`."""
     add, column = Builder(), contract.columns[0]
-    add("Identity", _scaled(add, column) if column.kind == "image" else raw(0), name="features")
+    values = _scaled(add, column) if column.kind == "image" else raw(0)
+    add("Div", add("Sub", values, mean), deviation, name="features")
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, *column.shape])})
 
 
@@ -105,7 +106,8 @@ def _scaled(add: Builder, column: Column) -> str:
     return add("Div", add("Sub", raw(0), np.array(low)), np.array(span))
 
 
-def _lower(add: Builder, given: str) -> str:
+def lower(add: Builder, given: str) -> str:
+    """Texts of shape (rows, 1) as shape (rows,), their ASCII letters in lower case."""
     flat = add("Reshape", given, np.array([-1]))
     return add("StringNormalizer", flat, case_change_action="LOWER", is_case_sensitive=1, locale="C")
 

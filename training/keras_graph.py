@@ -1,5 +1,6 @@
 """A Keras network as an ONNX graph."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from training.onnx_graph import OPSET
@@ -12,6 +13,45 @@ def convert(network: Any) -> Any:
 
     shape, dtype = network.inputs[0].shape, network.inputs[0].dtype
     signature = [tensorflow.TensorSpec((None, *shape[1:]), dtype, name="features")]
-    function = tensorflow.function(lambda features: network(features, training=False), input_signature=signature)
-    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET[""])
+    cells = list(_gru_cells(network))
+
+    @tensorflow.function(input_signature=signature)
+    def function(features: Any) -> Any:
+        for cell in cells:
+            cell.call = _gru_step(cell)
+        return network(features, training=False)
+
+    try:
+        model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET[""])
+    finally:
+        for cell in cells:
+            del cell.call
     return model
+
+
+def _gru_cells(network: Any) -> Iterator[Any]:
+    import keras
+
+    for layer in network.layers:
+        both = isinstance(layer, keras.layers.Bidirectional)
+        for one in (layer.forward_layer, layer.backward_layer) if both else (layer,):
+            if isinstance(one, keras.layers.GRU):
+                yield one.cell
+
+
+def _gru_step(cell: Any) -> Any:
+    """What a GRU cell computes, in the operations by which tf2onnx recognises a GRU; Keras 3's it does not."""
+    import tensorflow as tf
+
+    kernel, recurrent = tf.convert_to_tensor(cell.kernel), tf.convert_to_tensor(cell.recurrent_kernel)
+    bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
+
+    def step(inputs: Any, states: Any, training: bool = False) -> Any:
+        state = states[0]
+        x_z, x_r, x_h = tf.split(tf.nn.bias_add(tf.matmul(inputs, kernel), bias), 3, axis=1)
+        s_z, s_r, s_h = tf.split(tf.nn.bias_add(tf.matmul(state, recurrent), recurrent_bias), 3, axis=1)
+        z, r = tf.sigmoid(x_z + s_z), tf.sigmoid(x_r + s_r)
+        state = z * state + (1 - z) * tf.tanh(x_h + r * s_h)
+        return state, [state]
+
+    return step

@@ -125,7 +125,7 @@ def test_the_native_model_is_saved_without_pickles(
         (logistic, {"C": 0}, "m.params.C: 0 was given; input should be greater than 0"),
         (logistic, {"max_iter": 1.5}, "m.params.max_iter: 1.5 was given"),
         (logistic, {"bins": 1}, "m.params.bins: 1 was given; input should be greater than or equal to 2"),
-        (mlp, {"layer": [3]}, "m.params.layer: unknown key; known are layers, dropout"),
+        (mlp, {"layer": [3]}, "m.params.layer: unknown key; known are optimiser, learning_rate"),
         (mlp, {"layers": []}, "m.params.layers: [] was given"),
         (mlp, {"layers": [8, 0]}, "m.params.layers.1: 0 was given"),
         (mlp, {"dropout": 1}, "m.params.dropout: 1 was given; input should be less than 1"),

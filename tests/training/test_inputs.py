@@ -71,7 +71,7 @@ def test_a_text_has_the_same_lower_case_and_the_same_words_in_the_graph(texts: l
     rows = pd.DataFrame({"text": pd.Series(texts, dtype=object)})
     check_table(contract, rows)
     add = inputs_graph.Builder()
-    lower = inputs_graph._lower(add, inputs_graph.raw(0))
+    lower = inputs_graph.lower(add, inputs_graph.raw(0))
     add(
         "Tokenizer",
         lower,
@@ -95,8 +95,9 @@ def test_an_image_or_a_sequence_has_the_same_features_in_the_graph(column: Colum
     contract = Contract("t", "y", (column,), CLASSES)
     (flat,) = answers(inputs_graph.flat(contract), contract, rows)
     np.testing.assert_allclose(flat, inputs.flat(rows, column), rtol=1e-5, atol=1e-6)
-    (whole,) = answers(inputs_graph.tensor(contract), contract, rows)
-    np.testing.assert_array_equal(whole, inputs.tensor(rows, column))
+    mean, deviation = np.float32(0.5), np.float32(2)
+    (whole,) = answers(inputs_graph.tensor(contract, mean, deviation), contract, rows)
+    np.testing.assert_array_equal(whole, (inputs.tensor(rows, column) - mean) / deviation)
     assert whole.shape == (7, *column.shape)
 
 
