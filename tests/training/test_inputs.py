@@ -107,7 +107,7 @@ def test_an_image_or_a_sequence_has_the_same_features_in_the_graph(column: Colum
         (np.zeros((3, 4)), r"picture: a value has the shape \(3, 4\), expected \(4, 3\)"),
         (np.full((4, 3), 256.0), "picture: a value lies outside 0 to 255"),
         (np.full((4, 3), np.nan), "picture: a value lies outside 0 to 255"),
-        ([[1, 2, 3], [4, 5]], "inhomogeneous"),
+        ([[1, 2, 3], [4, 5]], "picture: a value is no nested list of numbers"),
     ],
 )
 def test_an_image_of_another_shape_or_range_is_refused(cell: Any, said: str) -> None:
