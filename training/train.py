@@ -20,6 +20,7 @@ from training.families import Fitted, Rows
 from training.graph import LABEL, PROBABILITIES, Graph
 from training.metrics import Evaluation
 from training.models import Model
+from training.splits import Split
 
 LATENCY_CALLS = 300
 
@@ -41,27 +42,26 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     if not (prepared / "contract.json").is_file():
         raise InputError(f"{prepared} is not there; run `dvc repro prepare@{model.task}` first")
     contract = Contract.load(prepared)
-    tables = {part: pd.read_parquet(prepared / f"{part}.parquet") for part in ("train", "validation", "test")}
-    inputs = {part: table[contract.names] for part, table in tables.items()}
-    codes = {part: contract.codes(table[contract.target]) for part, table in tables.items()}
+    splits = {part: Split(prepared, part, contract) for part in ("train", "validation", "test")}
+    every = splits["train"] if splits["train"].large else None
 
     with quiet.stderr():
         for library in model.family.LIBRARIES:
             importlib.import_module(library)
-    print(f"{model.name}: fitting on {len(inputs['train']):,} rows", flush=True)
+    rows = Rows(contract, *splits["train"].held(seed), *splits["validation"].held(seed), every)
+    seen = splits["train"].rows if getattr(model.family, "OUT_OF_CORE", False) else len(rows.train)
+    of = f" of {every.rows:,}, as more do not fit into memory" if every and seen < every.rows else ""
+    print(f"{model.name}: fitting on {seen:,} rows{of}", flush=True)
     fitting = time.perf_counter()
-    rows = Rows(contract, inputs["train"], codes["train"], inputs["validation"], codes["validation"])
     fitted = model.family.fit(model.params, rows, seed)
     fit_seconds = time.perf_counter() - fitting
 
-    print(f"{model.name}: compiling the graph and measuring it on {len(inputs['test']):,} test rows", flush=True)
+    print(f"{model.name}: compiling the graph and measuring it on {splits['test'].rows:,} test rows", flush=True)
     folder = candidates.unfinished(model.task, model.name)
     graph = _compile(fitted, contract, folder)
-    labels, probabilities = graph.score(inputs["test"])
-    native = fitted.probabilities(inputs["test"])
-    difference = parity.check(inputs["test"], native, probabilities, labels, contract.classes, fitted.tolerance)
+    probabilities, codes, difference = _scored(graph, splits["test"], fitted)
     fitted.save(folder / NATIVE)
-    _plots(folder / PLOTS, fitted, probabilities, codes["test"], contract)
+    _plots(folder / PLOTS, fitted, probabilities, codes, contract)
     candidate = Candidate(
         task=model.task,
         model=model.name,
@@ -73,20 +73,34 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         fit_seconds=fit_seconds,
         peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         graph_bytes=(folder / GRAPH).stat().st_size,
-        latency_ms=_latency(graph, inputs["test"]),
+        latency_ms=_latency(graph, next(splits["test"].batches())[0]),
         parity=difference,
         data={
             "digest": lineage.folder_digest(prepared),
             "folder": prepared.as_posix(),
-            "rows": {part: len(table) for part, table in tables.items()},
+            "rows": {part: split.rows for part, split in splits.items()},
         },
         lineage=lineage.of(model.task, {"seed": seed, "model": declaration}),
-        validation=Evaluation(graph.score(inputs["validation"])[1], codes["validation"]).values(),
-        test=Evaluation(probabilities, codes["test"]).intervals(seed),
+        validation=Evaluation(*_scored(graph, splits["validation"])[:2]).values(),
+        test=Evaluation(probabilities, codes).intervals(seed),
         seconds=time.perf_counter() - clock,
     )
     candidates.write(candidate, folder)
     return candidate
+
+
+def _scored(graph: Graph, split: Split, fitted: Fitted | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    """The graph's probabilities, the true classes and, with `fitted`, the largest difference of a probability."""
+    probabilities, codes, difference = [], [], 0.0
+    for inputs, truth in split.batches():
+        labels, given = graph.score(inputs)
+        if fitted:
+            native = fitted.probabilities(inputs)
+            checked = parity.check(inputs, native, given, labels, tuple(graph.classes), fitted.tolerance)
+            difference = max(difference, checked)
+        probabilities.append(given)
+        codes.append(truth)
+    return np.concatenate(probabilities), np.concatenate(codes), difference
 
 
 def _compile(fitted: Fitted, contract: Contract, folder: Path) -> Graph:

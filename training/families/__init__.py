@@ -1,7 +1,8 @@
 """The families, one file each.
 
 A family's module has `Params`, what it can be told in `params.yaml`; `LIBRARIES`, what it needs imported;
-and `fit(params, rows, seed)`, which returns a `Fitted`.
+and `fit(params, rows, seed)`, which returns a `Fitted`. One that fits on all rows however many there are says so by
+`OUT_OF_CORE = True`; the others see a sample of them.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.contract import Contract
+from training.splits import Split
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Rows:
     train_codes: np.ndarray
     validation: pd.DataFrame
     validation_codes: np.ndarray
+    every: Split | None = None
+    """All training rows, to read in batches, where `train` and `validation` are samples of too many to hold."""
 
 
 class Fitted(Protocol):
