@@ -14,7 +14,7 @@ UI_PORT ?= 5000
 
 INSTALLED := $(VENV)/installed
 
-.PHONY: help install repro test format lock serve ui screenshot clean
+.PHONY: help install repro test format lock serve ui bench-rows screenshot clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,8 +55,11 @@ serve: install  ## answer over HTTP on PORT with the version of TASK in STAGE
 ui: install  ## MLflow's pages on UI_PORT
 	mlflow ui --host 127.0.0.1 --port $(UI_PORT)
 
+bench-rows: install  ## seconds and memory from 50,000 rows to five million
+	python -m benchmarks.rows
+
 screenshot: install  ## the picture of MLflow's compare page in the README
 	python tests/screenshot.py
 
-clean:  ## remove what the pipeline made: splits, candidates, MLflow's store
-	rm -rf data/prepared candidates mlflow.db* mlruns dvc.lock .dvc/cache .dvc/tmp
+clean:  ## remove what the pipeline made: snapshots, splits, candidates, MLflow's store
+	rm -rf data/raw data/prepared candidates mlflow.db* mlruns dvc.lock .dvc/cache .dvc/tmp

@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from data.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RAW = Path("data/raw")
 ROWS, RECORD = "rows.parquet", "source.json"
@@ -27,7 +29,7 @@ class Snapshot:
     """What was decided, one sentence each."""
 
 
-def table(task: str) -> pd.DataFrame:
+def table(task: str) -> "pd.DataFrame":
     """All rows of a task's snapshot, numbers written as text as numbers.
 
     Raises:
@@ -37,13 +39,17 @@ def table(task: str) -> pd.DataFrame:
     if not (folder / RECORD).is_file():
         raise InputError(f"{folder} is not there; run `dvc repro fetch@{task}` first")
     snapshot = Snapshot(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+    import pandas as pd
+
     rows = pd.read_parquet(folder / ROWS)
     if not snapshot.text:
         return rows
     return rows.apply(_numbers, decimal=snapshot.decimal)
 
 
-def _numbers(values: pd.Series, decimal: str) -> pd.Series:
+def _numbers(values: "pd.Series", decimal: str) -> "pd.Series":
+    import pandas as pd
+
     try:
         return pd.to_numeric(values.str.replace(decimal, ".", regex=False))
     except (ValueError, TypeError):

@@ -69,7 +69,9 @@ class Search:
         self.seed: int = content["seed"]
         self.contract: Contract = prepared.contract(self.model.task)
         decision.check(self.model.of.decision, self.contract, self.model.weighted)
-        self.fit, self.validation = (prepared.split(self.contract, part) for part in ("train", "validation"))
+        self.fit, self.validation = (
+            prepared.Stored(self.contract, part).held(self.seed) for part in ("train", "validation")
+        )
 
     def study(self, seed: int, resume: bool) -> "optuna.Study":
         """The study of this search, whose trials a journal keeps; the declared parameters are its first trial.

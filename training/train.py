@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import resource
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -21,7 +21,7 @@ from training.families import Fitted, Rows
 from training.graph import LABEL, PROBABILITIES, Graph
 from training.metrics import Evaluation, OfClass, Spread
 from training.models import Model
-from training.prepared import Part, Split
+from training.prepared import Part, Split, Stored
 
 PARTS: tuple[Part, ...] = get_args(Part)
 LATENCY_CALLS = 300
@@ -42,31 +42,34 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     started, clock = time.time(), time.perf_counter()
     contract = prepared.contract(model.task)
     decision.check(model.of.decision, contract, model.weighted)
-    splits = {part: prepared.split(contract, part) for part in PARTS}
-    fit, validation, test = (splits[part] for part in PARTS)
+    stored = {part: Stored(contract, part) for part in PARTS}
+    fit, validation = stored["train"].held(seed), stored["validation"].held(seed)
+    every = stored["train"] if stored["train"].large else None
 
     with quiet.stderr():
         for library in model.family.LIBRARIES:
             importlib.import_module(library)
-    print(f"{model.name}: fitting on {len(fit):,} rows", flush=True)
+    seen = stored["train"].rows if getattr(model.family, "OUT_OF_CORE", False) else len(fit)
+    of = f" of {every.rows:,}, as more do not fit into memory" if every and seen < every.rows else ""
+    print(f"{model.name}: fitting on {seen:,} rows{of}", flush=True)
     fitting = time.perf_counter()
-    rows = Rows(contract, fit.inputs, fit.codes, validation.inputs, validation.codes)
+    rows = Rows(contract, fit.inputs, fit.codes, validation.inputs, validation.codes, every=every)
     fitted = model.family.fit(model.params, rows, seed)
     fit_seconds = time.perf_counter() - fitting
     on_validation = partial(fitted.probabilities, validation.inputs)
     chosen = decision.choose(model.of.decision, contract, on_validation, validation.codes)
 
-    print(f"{model.name}: compiling the graph and measuring it on {len(test):,} test rows", flush=True)
+    print(f"{model.name}: compiling the graph and measuring it on {stored['test'].rows:,} test rows", flush=True)
     folder = candidates.unfinished(model.task, model.name)
     graph = _compile(fitted, contract, chosen, folder)
-    labels, probabilities = graph.score(test.inputs)
-    native = fitted.probabilities(test.inputs)
-    difference = parity.check(test.inputs, native, probabilities, labels, contract.classes, fitted.tolerance, chosen)
+    test, difference = _scored(graph, stored["test"], fitted, chosen)
     fitted.save(folder / NATIVE)
-    evaluation = _evaluation(model, contract, labels, probabilities, test)
+    costs = decision.cost_matrix(model.of.decision, contract.classes)
+    evaluation = test.evaluation(costs)
     per_class = dict(zip(contract.classes, evaluation.intervals_per_class(seed), strict=True))
-    _plots(folder / PLOTS, fitted, probabilities, test.codes, contract.codes(pd.Series(labels)), per_class)
-    latency, memory = _latency(graph, test.inputs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    _plots(folder / PLOTS, fitted, test, per_class)
+    latency = _latency(graph, next(stored["test"].batches()).inputs)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     candidate = Candidate(
         task=model.task,
         model=model.name,
@@ -83,10 +86,10 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         data={
             "digest": lineage.folder_digest(PREPARED / model.task),
             "folder": (PREPARED / model.task).as_posix(),
-            "rows": {part: len(rows) for part, rows in splits.items()},
+            "rows": {part: split.rows for part, split in stored.items()},
         },
         lineage=lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
-        validation=_evaluation(model, contract, *graph.score(validation.inputs), validation).values(),
+        validation=_scored(graph, stored["validation"])[0].evaluation(costs).values(),
         test=evaluation.intervals(seed),
         per_class=per_class,
         decision=asdict(chosen),
@@ -97,12 +100,33 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     return candidate
 
 
-def _evaluation(
-    model: Model, contract: Contract, labels: np.ndarray, probabilities: np.ndarray, split: Split
-) -> Evaluation:
-    """What the graph's labels and probabilities are worth on the rows of a split."""
-    costs = decision.cost_matrix(model.of.decision, contract.classes)
-    return Evaluation(probabilities, split.codes, contract.codes(pd.Series(labels)), costs)
+@dataclass(frozen=True)
+class Scored:
+    """A split's true classes, the graph's labels as codes, both of shape (rows,), and its probabilities."""
+
+    codes: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    def evaluation(self, costs: np.ndarray | None) -> Evaluation:
+        """What the graph's labels and probabilities are worth."""
+        return Evaluation(self.probabilities, self.codes, self.labels, costs)
+
+
+def _scored(
+    graph: Graph, split: Stored, fitted: Fitted | None = None, chosen: decision.Decision = decision.HIGHEST
+) -> tuple[Scored, float]:
+    """A split scored by the graph and, with `fitted`, the largest difference of a probability from its."""
+    parts, difference = [], 0.0
+    for batch in split.batches():
+        labels, given = graph.score(batch.inputs)
+        if fitted:
+            native = fitted.probabilities(batch.inputs)
+            classes = split.contract.classes
+            found = parity.check(batch.inputs, native, given, labels, classes, fitted.tolerance, chosen)
+            difference = max(difference, found)
+        parts.append((batch.codes, split.contract.codes(pd.Series(labels)), given))
+    return Scored(*(np.concatenate(one) for one in zip(*parts, strict=True))), difference
 
 
 def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:
@@ -125,19 +149,12 @@ def _compile(fitted: Fitted, contract: Contract, chosen: decision.Decision, fold
     return Graph(folder / GRAPH)
 
 
-def _plots(
-    folder: Path,
-    fitted: Fitted,
-    probabilities: np.ndarray,
-    codes: np.ndarray,
-    answered: np.ndarray,
-    per_class: dict[str, OfClass],
-) -> None:
+def _plots(folder: Path, fitted: Fitted, test: Scored, per_class: dict[str, OfClass]) -> None:
     from training import plots
 
     curve = pd.DataFrame(fitted.history).rename_axis("step").reset_index()
     curve.round(6).to_csv(folder / LEARNING_CURVE, index=False)
-    plots.write(folder, probabilities, codes, answered, per_class)
+    plots.write(folder, test.probabilities, test.codes, test.labels, per_class)
 
 
 def _latency(graph: Graph, inputs: pd.DataFrame) -> float:

@@ -21,10 +21,11 @@ HEAVY = ["tensorflow", "keras", "sklearn", "mlflow"]
         (LOGISTIC, ["tensorflow", "keras", "tf2onnx", "mlflow"]),
         ("import registry.register, registry.report, registry.versions", ["tensorflow", "keras", "sklearn"]),
         ("import data.__main__, data.prepare", HEAVY),
+        ("import data.__main__, data.fetch", [*HEAVY, "pandas", "pyarrow", "sqlalchemy"]),
         ("import training.graph", [*HEAVY, "data", "onnx"]),
         ("import training.models, training.families.mlp", [*HEAVY, "onnxruntime"]),
     ],
-    ids=["train logistic", "register", "prepare", "graph", "check"],
+    ids=["train logistic", "register", "prepare", "fetch", "graph", "check"],
 )
 def test_a_stage_loads_no_library_that_it_does_not_need(code: str, absent: list[str]) -> None:
     ended = subprocess.run(

@@ -1,7 +1,8 @@
 """The families, one file each.
 
 A family's module has `Params`, what it can be told in `params.yaml`; `LIBRARIES`, what it needs imported;
-and `fit(params, rows, seed)`, which returns a `Fitted`.
+and `fit(params, rows, seed)`, which returns a `Fitted`. One that fits on all rows however many there are says so by
+`OUT_OF_CORE = True`; the others see a sample of them.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.contract import Contract
+from training.prepared import Stored
 
 
 def unheard(step: int, validation_loss: float) -> None:
@@ -33,6 +35,8 @@ class Rows:
 
     It may raise, to end a fit that promises nothing; the family lets that pass.
     """
+    every: Stored | None = None
+    """All training rows, to read in batches, where `train` and `validation` are samples of too many to hold."""
 
 
 class Fitted(Protocol):

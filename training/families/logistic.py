@@ -12,7 +12,9 @@ from pydantic import Field
 from data.contract import Contract
 from data.params import Strict
 from training.families import Rows
+from training.prepared import Stored
 
+OUT_OF_CORE = True
 LIBRARIES = ("sklearn.callback", "sklearn.compose", "sklearn.linear_model", "skl2onnx", "skops.io")
 CURVE_ROWS = 20_000  # training rows that the learning curve is measured on
 
@@ -63,6 +65,8 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
     from training.features import plain, preprocessing
 
     features = preprocessing(rows.contract, params.bins, sparse=True)
+    if rows.every:
+        return _fit_out_of_core(params, rows, rows.every, features)
     train = features.fit_transform(plain(rows.train, rows.contract))
     validation = features.transform(plain(rows.validation, rows.contract))
     some = np.random.default_rng(seed).permutation(len(rows.train))[:CURVE_ROWS]
@@ -87,4 +91,29 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
     steps = [entry for entry in monitor.get_logs().data if entry["parent_task_id_path"]]
     history = [{name: float(step[name]) for name in curve_of} for step in steps]
     regression.set_callbacks()
+    return Logistic(make_pipeline(features, regression), rows.contract, history)
+
+
+def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -> Logistic:
+    """Fit the preprocessing on the sample and the regression on all rows; validation loss is that of its sample."""
+    from sklearn.metrics import log_loss
+    from sklearn.pipeline import make_pipeline
+
+    from training import out_of_core
+    from training.features import plain
+
+    classes, history = len(rows.contract.classes), list[dict[str, float]]()
+    features.fit(plain(rows.train, rows.contract))
+    validation = features.transform(plain(rows.validation, rows.contract))
+
+    def note(regression: Any, loss: float) -> None:
+        probabilities = regression.predict_proba(validation)
+        held_out = log_loss(rows.validation_codes, probabilities, labels=np.arange(classes))
+        history.append({"loss": loss, "validation_loss": float(held_out)})
+        if len(history) % 10 == 0:
+            print(f"iteration {len(history)} of at most {params.max_iter}: log loss {loss:.5f}", flush=True)
+
+    batches = ((features.transform(plain(some.inputs, rows.contract)), some.codes) for some in every.batches())
+    with out_of_core.Spool(batches) as spool:
+        regression = out_of_core.fit(spool, classes, params.C, params.max_iter, told=note)
     return Logistic(make_pipeline(features, regression), rows.contract, history)
