@@ -1,11 +1,15 @@
-"""`python -m registry register TASK`, `list TASK`, `promote TASK VERSION`."""
+"""`python -m registry register TASK`, `list TASK`, `show TASK`, `promote TASK VERSION`, `table`."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data import errors, params
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -55,17 +59,55 @@ def list_versions(task: str) -> None:
 
 
 @app.command()
-def find(task: str, reference: str) -> None:
-    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
-    from registry import versions
+def show(
+    task: str, reference: Annotated[str, typer.Argument(help="a stage or a version's number")] = "Production"
+) -> None:
+    """Show every metric of one version of TASK."""
+    from registry import report, versions
     from training.tracking import MlflowClient
 
-    known = versions.of_task(MlflowClient(), task) if params.NAME.fullmatch(task) else []
+    client = MlflowClient()
+    version = _version(client, task, reference)
+    report.one_version(version, versions.candidate(client, version))
+
+
+@app.command()
+def table() -> None:
+    """Print a table of all tasks and models in Markdown, from their candidates and stages."""
+    from registry import report, versions
+    from training import candidate, models
+    from training.tracking import MlflowClient
+
+    content = params.load()
+    declared = [models.declared(content, name) for name in content["models"]]
+    found = [one for model in declared if (one := candidate.read(model.task, model.name))]
+    if not found:
+        raise errors.InputError("no declared candidate is there; run `dvc repro` first")
+    client = MlflowClient()
+    stages = {task: versions.stages_by_digest(client, task) for task in {one.task for one in found}}
+    order = {task: place for place, task in enumerate(content["tasks"])}
+    found.sort(key=lambda one: (order[one.task], -one.test["auc"].value))
+    print(report.markdown([(one, stages[one.task].get(one.digest, "")) for one in found]))
+
+
+@app.command()
+def find(task: str, reference: str) -> None:
+    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
+    from training.tracking import MlflowClient
+
+    version = _version(MlflowClient(), task, reference)
+    print(f"{task}: {reference} is version {version.version} ({version.tags.get('model', '?')})")
+
+
+def _version(client: "MlflowClient", task: str, reference: str) -> "ModelVersion":
+    from registry import versions
+
+    known = versions.of_task(client, task) if params.NAME.fullmatch(task) else []
     found = [one for one in known if reference in (str(one.version), one.current_stage)]
     if not found:
         held = ", ".join(f"{one.version} ({one.current_stage})" for one in known) or "none"
         raise errors.InputError(f"{task} has no version in {reference!r}; registered versions are {held}")
-    print(f"{task}: {reference} is version {found[-1].version} ({found[-1].tags.get('model', '?')})")
+    return found[-1]
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import tempfile
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mlflow.types.schema import AnyType
 import training.graph
 from data.contract import Contract
 from data.errors import InputError
+from training import candidate as candidates
 from training import tracking
 from training.candidate import Candidate
 
@@ -77,6 +79,18 @@ def graph(version: ModelVersion, folder: Path) -> Path:
             "the file was changed after registration, do not use this version"
         )
     return path
+
+
+def candidate(client: MlflowClient, version: ModelVersion) -> Candidate:
+    """The record of the candidate that a version was made from, as its run keeps it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = client.download_artifacts(str(version.run_id), candidates.RECORD, folder)
+        return candidates.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def stages_by_digest(client: MlflowClient, task: str) -> dict[str, str]:
+    """The stage of each version of a task that is in one, by the digest of its graph."""
+    return {one.tags[DIGEST]: str(one.current_stage) for one in of_task(client, task) if one.current_stage != "None"}
 
 
 def signature(contract: Contract) -> ModelSignature:
