@@ -1,5 +1,6 @@
 """`python -m registry register TASK`, `list TASK`, `show TASK`, `promote TASK VERSION`, `table`."""
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,5 +134,18 @@ def promote(task: str, version: str, to: Annotated[Stage, typer.Option(help="the
     print(f"{task}: version {version} is in {to.value}")
 
 
+def main() -> None:
+    """Run a command line; an MLflow that does not answer is told in one line too."""
+    try:
+        errors.run(app)
+    except Exception as error:
+        if type(error).__module__ != "mlflow.exceptions":  # which is slow to import for a question of its type
+            raise
+        from training.tracking import reason
+
+        print(f"error: MLflow failed: {reason(error)}; see to the server, then run this again", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
 if __name__ == "__main__":
-    errors.run(app)
+    main()

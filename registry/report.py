@@ -131,8 +131,9 @@ def one_version(version: ModelVersion, candidate: Candidate) -> None:
     console.print(
         f"{version.name}: version {version.version}{stage}: {candidate.model} ({candidate.family})", markup=False
     )
-    console.print(f"label: {candidate.label_rule}\n", markup=False)
-    table = _table("test rows, with 95 % bootstrap intervals\n")
+    console.print(f"label: {candidate.label_rule}", markup=False)
+    console.print("\ntest rows, with 95 % bootstrap intervals\n")
+    table = _table()
     for name in ("metric", "test", "validation", *(["over folds"] if candidate.folds else [])):
         table.add_column(name)
     for name, interval in candidate.test.items():
