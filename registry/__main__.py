@@ -1,11 +1,16 @@
-"""`python -m registry register TASK`, `list TASK`, `promote TASK VERSION`."""
+"""`python -m registry register TASK`, `list TASK`, `show TASK`, `promote TASK VERSION`, `table`."""
 
+import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data import errors, params
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -55,17 +60,55 @@ def list_versions(task: str) -> None:
 
 
 @app.command()
-def find(task: str, reference: str) -> None:
-    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
-    from registry import versions
+def show(
+    task: str, reference: Annotated[str, typer.Argument(help="a stage or a version's number")] = "Production"
+) -> None:
+    """Show every metric of one version of TASK."""
+    from registry import report, versions
     from training.tracking import MlflowClient
 
-    known = versions.of_task(MlflowClient(), task) if params.NAME.fullmatch(task) else []
+    client = MlflowClient()
+    version = _version(client, task, reference)
+    report.one_version(version, versions.candidate(client, version))
+
+
+@app.command()
+def table() -> None:
+    """Print a table of all tasks and models in Markdown, from their candidates and stages."""
+    from registry import report, versions
+    from training import candidate, models
+    from training.tracking import MlflowClient
+
+    content = params.load()
+    declared = [models.declared(content, name) for name in content["models"]]
+    found = [one for model in declared if (one := candidate.read(model.task, model.name))]
+    if not found:
+        raise errors.InputError("no declared candidate is there; run `dvc repro` first")
+    client = MlflowClient()
+    stages = {task: versions.stages_by_digest(client, task) for task in {one.task for one in found}}
+    order = {task: place for place, task in enumerate(content["tasks"])}
+    found.sort(key=lambda one: (order[one.task], -one.test["auc"].value))
+    print(report.markdown([(one, stages[one.task].get(one.digest, "")) for one in found]))
+
+
+@app.command()
+def find(task: str, reference: str) -> None:
+    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
+    from training.tracking import MlflowClient
+
+    version = _version(MlflowClient(), task, reference)
+    print(f"{task}: {reference} is version {version.version} ({version.tags.get('model', '?')})")
+
+
+def _version(client: "MlflowClient", task: str, reference: str) -> "ModelVersion":
+    from registry import versions
+
+    known = versions.of_task(client, task) if params.NAME.fullmatch(task) else []
     found = [one for one in known if reference in (str(one.version), one.current_stage)]
     if not found:
         held = ", ".join(f"{one.version} ({one.current_stage})" for one in known) or "none"
         raise errors.InputError(f"{task} has no version in {reference!r}; registered versions are {held}")
-    print(f"{task}: {reference} is version {found[-1].version} ({found[-1].tags.get('model', '?')})")
+    return found[-1]
 
 
 @app.command()
@@ -91,5 +134,18 @@ def promote(task: str, version: str, to: Annotated[Stage, typer.Option(help="the
     print(f"{task}: version {version} is in {to.value}")
 
 
+def main() -> None:
+    """Run a command line; an MLflow that does not answer is told in one line too."""
+    try:
+        errors.run(app)
+    except Exception as error:
+        if type(error).__module__ != "mlflow.exceptions":  # which is slow to import for a question of its type
+            raise
+        from training.tracking import reason
+
+        print(f"error: MLflow failed: {reason(error)}; see to the server, then run this again", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
 if __name__ == "__main__":
-    errors.run(app)
+    main()

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import tempfile
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 import training.graph
 from data.contract import Contract
 from data.errors import InputError
+from training import candidate as candidates
 from training import tracking
 from training.candidate import Candidate
 
@@ -49,13 +52,14 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     run = client.get_run(run_id)
-    model_uri = _log_model(candidate, run_id)
+    logged = _log_model(candidate, run_id)
     client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
     interval = candidate.test["auc"]
     version = client.create_model_version(
         candidate.task,
-        model_uri,
+        logged.model_uri,
         run_id,
+        model_id=logged.model_id,  # without which a tracking server refuses the source
         tags=tracking.lineage_tags(candidate) | {"test.auc": str(interval)},
         description=f"{candidate.model} ({candidate.family}), test AUC {interval}",
     )
@@ -79,6 +83,18 @@ def graph(version: ModelVersion, folder: Path) -> Path:
     return path
 
 
+def candidate(client: MlflowClient, version: ModelVersion) -> Candidate:
+    """The record of the candidate that a version was made from, as its run keeps it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = client.download_artifacts(str(version.run_id), candidates.RECORD, folder)
+        return candidates.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def stages_by_digest(client: MlflowClient, task: str) -> dict[str, str]:
+    """The stage of each version of a task that is in one, by the digest of its graph."""
+    return {one.tags[DIGEST]: str(one.current_stage) for one in of_task(client, task) if one.current_stage != "None"}
+
+
 def signature(contract: Contract) -> ModelSignature:
     """The contract as MLflow states it: columns, all required, or a tensor.
 
@@ -95,10 +111,10 @@ def signature(contract: Contract) -> ModelSignature:
     return ModelSignature(Schema(inputs), Schema([ColSpec("string", "label"), *probabilities]))
 
 
-def _log_model(candidate: Candidate, run_id: str) -> str:
+def _log_model(candidate: Candidate, run_id: str) -> ModelInfo:
     contract = Contract.load(tracking.PREPARED / candidate.task)
     with mlflow.start_run(run_id=run_id):
-        logged = mlflow.pyfunc.log_model(
+        return mlflow.pyfunc.log_model(
             name=candidate.model,
             python_model=training.graph.__file__,
             artifacts={"graph": str(candidate.graph)},
@@ -106,7 +122,6 @@ def _log_model(candidate: Candidate, run_id: str) -> str:
             input_example=_example(candidate.task, contract),
             pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
         )
-    return logged.model_uri
 
 
 def _example(task: str, contract: Contract) -> pd.DataFrame | dict[str, np.ndarray]:

@@ -45,13 +45,13 @@ def train(model: str) -> None:
 
     from mlflow.exceptions import MlflowException
 
-    from training.tracking import record
+    from training.tracking import reason, record
 
     try:
         record(candidate)
     except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        print(f"{model}: the candidate is written, but MLflow did not take its run ({reason}); register will try again")
+        said = reason(error)
+        print(f"{model}: the candidate is written, but MLflow did not take its run ({said}); register will try again")
 
 
 @app.command()

@@ -112,12 +112,21 @@ def read(task: str, model: str) -> Candidate | None:
     """
     folder = CANDIDATES / task / model
     try:
-        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
-        content["per_class"] = {name: OfClass.from_record(one) for name, one in content["per_class"].items()}
-        content["folds"] = {name: Spread(**spread) for name, spread in content["folds"].items()}
-        candidate = Candidate(**content)
+        candidate = from_json((folder / RECORD).read_text(encoding="utf-8"))
         whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # no record, half of one, or an older one
         return None
     return candidate if whole and (folder / PLOTS / LEARNING_CURVE).is_file() else None
+
+
+def from_json(text: str) -> Candidate:
+    """The candidate that a record speaks of.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is no such record, or one of another form.
+    """
+    content = json.loads(text)
+    content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
+    content["per_class"] = {name: OfClass.from_record(one) for name, one in content["per_class"].items()}
+    content["folds"] = {name: Spread(**spread) for name, spread in content["folds"].items()}
+    return Candidate(**content)

@@ -1,5 +1,6 @@
 """`python -m training.search MODEL`: the best parameters on validation rows, over ranges of `params.yaml`."""
 
+import contextlib
 import importlib
 import math
 import os
@@ -55,6 +56,7 @@ def run(search: Search, study: "optuna.Study", trials: int, timeout: float | Non
     """
     from mlflow.exceptions import MlflowException
 
+    from training.tracking import reason
     from training.trials import Trials
 
     with quiet.stderr():
@@ -64,9 +66,7 @@ def run(search: Search, study: "optuna.Study", trials: int, timeout: float | Non
     try:
         runs = Trials(search.model, {"metric": search.goal.metric, "trials": trials, "timeout": timeout, **spans})
     except MlflowException as error:
-        raise InputError(
-            f"MLflow does not take the search's run ({str(error).splitlines()[0]}); start it first"
-        ) from None
+        raise InputError(f"MLflow does not take the search's run ({reason(error)}); see to it first") from None
     deadline = time.monotonic() + timeout if timeout else math.inf
     display, state = Display(search, trials), "complete"
     with display.progress:
@@ -78,17 +78,21 @@ def run(search: Search, study: "optuna.Study", trials: int, timeout: float | Non
                 outcome = search.attempt(trial, deadline, display.tell)
                 tell(study, trial, outcome, search.goal)
                 display.ended(trial.number, outcome, trial.user_attrs["params"])
-                runs.record(trial.number, outcome)
+                try:
+                    runs.record(trial.number, outcome)
+                except MlflowException as error:
+                    display.console.print(f"MLflow did not take this trial's run ({reason(error)})", markup=False)
                 if outcome.state == "stopped":
                     state = "complete" if time.monotonic() > deadline else "stopped"
                     break
         except KeyboardInterrupt:
             state = "stopped"
     best = winner(study)
-    if best is None or best.value is None:
-        runs.end({}, {}, state)
-    else:
-        runs.end(best.user_attrs["params"], {search.goal.metric: best.value}, state)
+    with contextlib.suppress(MlflowException):  # the journal has it all
+        if best is None or best.value is None:
+            runs.end({}, {}, state)
+        else:
+            runs.end(best.user_attrs["params"], {search.goal.metric: best.value}, state)
     return state
 
 

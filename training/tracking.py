@@ -8,7 +8,11 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a lost server is asked for many minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -37,6 +41,7 @@ COLUMN_TYPES = {
 }  # a contract's kinds as MLflow's types
 CANDIDATE_TAG = "candidate"
 FINISHED = "FINISHED"
+LONGEST_REASON = 200
 LONGEST = 100  # letters of a class's name in a metric's name
 
 
@@ -63,6 +68,13 @@ def record(candidate: Candidate) -> str:
     client.log_artifact(run_id, str(candidate.folder / RECORD))
     client.set_terminated(run_id, FINISHED, end_time=int((candidate.started + candidate.seconds) * 1000))
     return run_id
+
+
+def reason(error: Exception) -> str:
+    """What MLflow could not do, in one line without a password."""
+    uri = re.sub(r"(?<=://)[^/@]*@", "", mlflow.get_tracking_uri())
+    said = " ".join(str(error).split())
+    return f"{uri} does not answer" if "Max retries exceeded" in said else f"{uri}: {said[:LONGEST_REASON]}"
 
 
 def experiment(client: MlflowClient, name: str) -> str:
