@@ -68,6 +68,11 @@ def _array(values: pd.Series, path: Path, notes: list[str], form: pa.DataType | 
         hasattr(cell, "__len__") and not isinstance(cell, str | bytes) for cell in values
     ):
         return _cells(values, path)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):  # as moments in UTC, since pyarrow reads others through a warning
+        moments = values.dt.tz_convert(None).to_numpy()
+        return pa.array(moments, pa.timestamp(values.dtype.unit), from_pandas=True).cast(
+            pa.timestamp(values.dtype.unit, str(values.dtype.tz))
+        )
     try:
         array: Any = pa.Array.from_pandas(values, type=form)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

@@ -35,14 +35,14 @@ def read(url: str, query: str, key: str) -> Rows:
             a password.
     """
     address, secrets = _address(url, key)
-    shown = address.render_as_string(hide_password=True)
+    shown = _hidden(address.render_as_string(hide_password=True), secrets)
     notes: list[str] = []
     waiting = tempfile.TemporaryDirectory(prefix="query-")
     parts: list[Path] = []
     given: pa.Schema | None = None
     for part in _parts(address, query, key, shown, secrets, notes):
         parts.append(Path(waiting.name) / f"{len(parts)}.parquet")
-        pq.write_table(pa.table(part), parts[-1])
+        pq.write_table(pa.Table.from_batches([part]), parts[-1])
         given = part.schema if given is None else _widest(given, part.schema, notes)
     if given is None:
         raise InputError(f"params.yaml: {key}.query: the query gives no row; correct it")
@@ -57,15 +57,10 @@ def read(url: str, query: str, key: str) -> Rows:
     return Rows(target, batches(), "sql", notes=notes)
 
 
-def shown(url: str) -> str:
-    """The URL without its password, environment variables unfilled."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "a URL" if "@" in url else url
+def _hidden(text: str, secrets: list[str]) -> str:
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _address(url: str, key: str) -> "tuple[URL, list[str]]":
@@ -115,20 +110,23 @@ def _parts(
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
-    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).is_file():
+    if (
+        address.drivername == "sqlite"
+        and not address.query
+        and address.database
+        and not Path(address.database).is_file()
+    ):
         raise InputError(f"params.yaml: {key}.url: there is no file {address.database}; correct the path")
     try:
         engine = create_engine(address)
         with engine.connect() as connection:
-            result = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS).execute(text(query))
+            result = connection.execution_options(stream_results=True).execute(text(query))
             names = unique(list(result.keys()), "the query", notes)
-            for rows in result.partitions():
+            for rows in result.partitions(BATCH_ROWS):
                 yield _batch(rows, names, notes)
         engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        for secret in filter(None, secrets):
-            reason = reason.replace(secret, "***")
+        reason = _hidden(str(getattr(error, "orig", None) or error).splitlines()[0], secrets)
         missing = isinstance(error, ImportError | NoSuchModuleError)
         fix = "install the driver that the URL names" if missing else "correct the URL or the query"
         raise InputError(f"params.yaml: {key}: {shown}: {reason}; {fix}") from None

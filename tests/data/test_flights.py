@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import package, params, source
+from data import package, params
 from data.contract import infer
 from data.errors import InputError
+from data.readers import python
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "data/sources/flights.py"
@@ -17,7 +18,7 @@ WEATHER = ["temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressu
 
 @pytest.fixture(scope="module")
 def flights() -> pd.DataFrame:
-    return source.read(PATH, "tasks.flights.source.path")
+    return python.run(PATH)
 
 
 @pytest.fixture(scope="module")

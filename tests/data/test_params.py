@@ -17,7 +17,12 @@ WRONG = [
     (TARGET, TARGET + "    colums: {}\n", "tasks.fruit.colums", "known are source, target, positive, columns"),
     (PLACE, "source: {path: fruit.csv, sheet: 1}", "tasks.fruit.source.sheet", "remove it"),
     (TARGET, "", "tasks.fruit.target", "missing; add it"),
-    (PLACE, "source: {}", "tasks.fruit.source.path", "missing; add it"),
+    (PLACE, "source: {}", "tasks.fruit.source", "expected either path, or url and query"),
+    (PLACE, "source: {path: a.csv, query: q}", "tasks.fruit.source", "expected either path, or url and query"),
+    (PLACE, "source: {url: 'sqlite:///a.db'}", "tasks.fruit.source", "url and query go together"),
+    (PLACE, "source: {path: a.csv, separator: ab}", "tasks.fruit.source.separator", "at most 1"),
+    (PLACE, "source: {path: a.csv, decimal: ' '}", "tasks.fruit.source.decimal", "'.' or ','"),
+    (PLACE, "source: {path: a.csv, encoding: utf-9}", "tasks.fruit.source.encoding", "no known encoding"),
     (TARGET, "    target: [a, b]\n", "tasks.fruit.target", "valid string"),
     (TARGET, TARGET + "    positive: [1]\n", "tasks.fruit.positive", "[1] was given; input should be a valid string"),
     (TARGET, TARGET + "    columns: {weight: numeric}\n", "tasks.fruit.columns.weight", "'number' or 'category'"),
@@ -140,20 +145,25 @@ def test_a_split_is_random_by_default_and_dates_need_no_quotes(declare: Callable
         (TARGET, "    target: size\n", "tasks.fruit.target"),
         (TARGET, TARGET + "    colums: {}\n", "tasks.fruit.colums"),
         (MODEL, MODEL + "\n" + MODEL, "declared twice"),
-        ("fruit.csv", "broken.csv", "tasks.fruit.source.path"),
         (TARGET, TARGET + "    split: {by: time, column: kind, validation: a, test: b}\n", "tasks.fruit.split.column"),
     ],
-    ids=["section", "target", "key", "twice", "file", "split"],
+    ids=["section", "target", "key", "twice", "split"],
 )
 def test_the_command_line_tells_bad_input_in_one_line(
     project: Path, declare: Callable[..., Path], command: Callable, old: str, new: str, key: str
 ) -> None:
     declare((old, new))
-    (project / "broken.csv").write_text("a,b\n1,2\n1,2,3\n")
-    ended = command("prepare", "fruit")
+    ended = command("fetch", "fruit")
+    if not ended.returncode:
+        ended = command("prepare", "fruit")
     lines = ended.stderr.splitlines()
     assert ended.returncode == 1
     assert len(lines) == 1
     assert lines[0].startswith("error: params.yaml")
     assert key in lines[0]
-    assert not (project / "data").exists()
+    assert not (project / "data/prepared").exists()
+
+
+def test_a_password_in_a_wrong_source_is_not_told(declare: Callable[..., Path]) -> None:
+    declare((PLACE, "source: {url: 'postgresql://me:hidden@host/db'}"))
+    assert "hidden" not in refusal()

@@ -8,9 +8,15 @@ import pytest
 from data import params
 from data.contract import Contract, as_text
 from data.errors import InputError
-from data.prepare import prepare
+from data.fetch import fetch
+from data.prepare import prepare as stage
 
 FILES = ["contract.json", "reference.json", "test.parquet", "train.parquet", "validation.parquet"]
+
+
+def prepare(content: dict, name: str) -> Path:
+    fetch(content, name)
+    return stage(content, name)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -39,6 +45,7 @@ def test_rows_without_a_target_are_left_out_and_counted(
 
 
 def test_the_command_says_how_many_rows_each_split_has(project: Path, command: Callable) -> None:
+    command("fetch", "fruit")
     ended = command("prepare", "fruit")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "fruit: 42 train, 6 validation, 12 test rows\n"

@@ -61,8 +61,9 @@ TABLES = {
     "target missing": (table("tenure,plan,left\n" + ROWS), "tasks.churn.target", "no column 'churned'"),
     "one class": (table("tenure,plan,churned\n" + ROWS.replace("yes", "no")), "tasks.churn.target", "one class"),
     "not finite": (table("tenure,plan,churned\ninf,a,yes\n" + ROWS), "column 'tenure'", "not finite"),
-    "no rows": (table("tenure,plan,churned\n"), "tasks.churn.target", "churned"),
-    "no table": (table(""), "tasks.churn.source.path", "cannot be read"),
+    "no rows": (table("tenure,plan,churned\n"), "churn.csv", "no row"),
+    "no table": (table(""), "churn.csv", "is empty"),
+    "ragged": (table("tenure,plan,churned\n1,a\n" + ROWS), "churn.csv, line 2", "2 fields, expected 3"),
 }
 
 
