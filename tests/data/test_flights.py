@@ -7,9 +7,9 @@ import pytest
 
 from data import agree, faults, package, params
 from data.errors import InputError
+from data.readers import python
 from data.table import opened
 from tests.data.conftest import snapshot
-from data.readers import python
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "data/sources/flights.py"
