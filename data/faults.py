@@ -17,6 +17,7 @@ from data.table import Table
 QUARANTINE = "quarantine.parquet"
 ROW, REASON = "row in the source", "reason"
 EXAMPLES = 5
+MOSTLY_LOST = 0.5  # share of rows that cannot be split, from which on the declaration is wrong, not the rows
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
     by_value = isinstance(task.split, TimeSplit | GroupSplit)
     if by_value:
         lost = joined["value"] < 0 if groups else joined["value"] == np.iinfo(np.int64).min
+        if lost.mean() > MOSTLY_LOST:
+            raise InputError(
+                f"params.yaml: {key}.split.column: {int(lost.sum()):,} of {len(lost):,} values of "
+                f"{task.split.column!r} are missing or no times; split by another column, or by: random"  # type: ignore[union-attr]
+            )
         reasons.append((task.split.column, "missing or no time, though rows are split by it"))  # type: ignore[union-attr]
         faults = np.where((faults == 0) & lost, len(reasons), faults).astype(np.int32)
     return Checked(

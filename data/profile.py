@@ -106,10 +106,13 @@ def _guess(table: Table, columns: list[Profile]) -> list[Profile]:
         lambda one: f"count({typed.value(one.column, one.type, 'number')})",
         lambda one: f"count({typed.value(one.column, one.type, 'time')})",
         lambda one: f"count(*) FILTER (WHERE lower(trim({_text(one)})) IN ('true', 'false'))",
+        lambda one: (
+            f"coalesce({_whole(one)}, false)" if typed.is_number(one.type) or one.type == "VARCHAR" else "false"
+        ),
     )
     guessed = []
-    for one, (present, numbers, times, booleans) in zip(columns, shown, strict=True):
-        known = replace(one, examples=examples[one.place])
+    for one, (present, numbers, times, booleans, whole) in zip(columns, shown, strict=True):
+        known = replace(one, examples=examples[one.place], whole=whole)
         enough = max(1, MOSTLY * present)
         if one.type == "BOOLEAN" or booleans >= enough:
             guessed.append(replace(known, guess="boolean"))
@@ -176,21 +179,31 @@ def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
         view,
         columns,
         lambda one: f"count({one.column})",
-        lambda one: f"count(*) FILTER (WHERE {typed.marked(one.column, one.type)})" if one.guess != "category" else "0",
         lambda one: f"approx_count_distinct({one.column})",
         lambda one: f"coalesce(min({one.column}) = max({one.column}), false)",
         lambda one: f"coalesce(bit_xor(hash(hash(place, {_text(one)}))), 0)",
         lambda one: f"count({_value(one)})" if one.guess != "category" else f"count({one.column})",
-        lambda one: f"min({_value(one)})" if one.guess == "number" else "NULL",
-        lambda one: f"max({_value(one)})" if one.guess == "number" else "NULL",
-        lambda one: f"coalesce({_whole(one)}, false)" if one.guess == "number" else "false",
-        lambda one: f"count(*) FILTER (WHERE {_zero(one)})" if one.guess == "number" and one.type == "VARCHAR" else "0",
+        lambda one: f"min({_value(one)})" if _counts_rows(one) else "NULL",
+        lambda one: f"max({_value(one)})" if _counts_rows(one) else "NULL",
+        lambda one: f"coalesce({_whole(one)}, false)" if _counts_rows(one) else "false",
+        lambda one: f"count(*) FILTER (WHERE {_zero(one)})" if _counts_rows(one) and one.type == "VARCHAR" else "0",
         lambda one: f"coalesce(avg({_words(one)}), 0)" if one.guess == "category" and one.type == "VARCHAR" else "0",
     )
-    names = ("present", "marked", "distinct", "constant", "digest", "fits", "low", "high", "whole", "zeros", "words")
+    names = ("present", "distinct", "constant", "digest", "fits", "low", "high", "whole", "zeros", "words")
     known = [replace(one, **dict(zip(names, row, strict=True))) for one, row in zip(columns, counted, strict=True)]
     known = [_other_time(table, view, one) if one.guess == "time" and one.also else one for one in known]
-    return [_exactly(table, view, one) for one in known]
+    return [_exactly(table, view, _unfitting(table, view, one)) for one in known]
+
+
+def _unfitting(table: Table, view: str, one: Profile) -> Profile:
+    """The values that are not what the guess says: words for missing ones, or too many for the guess to hold."""
+    if one.guess == "category" or one.fits == one.present:
+        return one
+    condition = f"({_value(one)}) IS NULL AND {typed.marked(one.column, one.type)}"
+    marked = int(table.one(f"SELECT count(*) FILTER (WHERE {condition}) FROM {view}")[0])
+    if one.fits < MOSTLY * (one.present - marked):
+        return replace(one, guess="category", form="", also="", whole=False, zeros=0)
+    return replace(one, marked=marked)
 
 
 def _other_time(table: Table, view: str, one: Profile) -> Profile:
@@ -224,12 +237,18 @@ def _value(one: Profile) -> str:
 
 def _whole(one: Profile) -> str:
     if one.type == "VARCHAR":
-        return f"bool_and(regexp_full_match(trim({one.column}), '[+-]?\\d+') OR {typed.marked(one.column, one.type)})"
+        bare = f"regexp_full_match(trim({one.column}), '[+-]?\\d+') OR {typed.marked(one.column, one.type)}"
+        return f"bool_and(CASE WHEN contains({one.column}, '.') THEN {one.column} = '.' ELSE {bare} END)"
     return f"bool_and({one.column} = trunc({one.column}))"
 
 
+def _counts_rows(one: Profile) -> bool:
+    """Whether the numbers of the sample are whole, so that they may be codes or count rows."""
+    return one.guess == "number" and one.whole
+
+
 def _zero(one: Profile) -> str:
-    return f"starts_with({one.column}, '0') AND regexp_full_match({one.column}, '\\d\\d+')"
+    return f"CASE WHEN starts_with({one.column}, '0') THEN regexp_full_match({one.column}, '\\d\\d+') END"
 
 
 def _words(one: Profile) -> str:

@@ -46,7 +46,7 @@ def assign(
             label = classes[int(counts.argmin())]
             rows = int((labels == counts.argmin()).sum())
             raise InputError(
-                f"params.yaml: {key}.split: no row of class {label!r}, which has {rows:,}, falls into {name}; "
+                f"params.yaml: {key}.split: no row of class {label!r} falls into {name}; it has {_rows(rows)} in all; "
                 "move the cut or bring more rows of that class"
             )
     return parts
@@ -143,7 +143,7 @@ def _at_random(labels: np.ndarray, classes: tuple[str, ...], split: RandomSplit,
         rows = np.flatnonzero(labels == code)
         if len(rows) < len(SPLITS):
             raise InputError(
-                f"params.yaml: {key}.target: class {name!r} has {len(rows)} {'row' if len(rows) == 1 else 'rows'}, "
+                f"params.yaml: {key}.target: class {name!r} has {_rows(len(rows))}, "
                 "but each split needs one of it, so three at least; bring more of them, or leave them out of the source"
             )
         shuffled = random.permutation(rows)
@@ -152,3 +152,7 @@ def _at_random(labels: np.ndarray, classes: tuple[str, ...], split: RandomSplit,
         parts[shuffled[:test]] = TEST
         parts[shuffled[test : test + validation]] = VALIDATION
     return parts
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

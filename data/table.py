@@ -91,7 +91,10 @@ def opened(task: str, key: str) -> Iterator[Table]:
             connection.execute("SET TimeZone = 'UTC'")
             quoted = str(path).replace("'", "''")
             columns = [f"c{place}" for place in range(len(names))]
-            source = f"read_parquet('{quoted}', file_row_number = true) AS t({', '.join([*columns, 'place'])})"
+            read = f"read_parquet('{quoted}', file_row_number = true)"
+            if "file_row_number" in (name.lower() for name in names):  # the option cannot name its column otherwise
+                read = f"(SELECT *, row_number() OVER () - 1 FROM read_parquet('{quoted}'))"
+            source = f"{read} AS t({', '.join([*columns, 'place'])})"
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
             types = [str(row[1]) for row in described[:-1]]
             plain = [_plain(column, kind) for column, kind in zip(columns, types, strict=True)]

@@ -96,8 +96,7 @@ def value(column: str, raw: str, kind: Kind, form: str = "") -> str:
         return column
     if kind in ("category", "text"):
         return raw_text(column, raw, form == "whole")
-    read = {"number": _number, "boolean": _boolean, "time": _time}[kind](column, raw, form)
-    return f"CASE WHEN NOT {marked(column, raw)} THEN {read} END" if raw == "VARCHAR" else read
+    return {"number": _number, "boolean": _boolean, "time": _time}[kind](column, raw, form)
 
 
 def _number(column: str, raw: str, form: str) -> str:
@@ -109,7 +108,7 @@ def _number(column: str, raw: str, form: str) -> str:
         return "NULL::DOUBLE"
     if form in NUMBERS:
         return NUMBERS[form].number(column)
-    return f"CASE WHEN NOT contains({column}, '_') THEN try_cast({column} AS DOUBLE) END"
+    return f"nullif(try_cast(replace({column}, '_', '?') AS DOUBLE), 'nan'::DOUBLE)"  # 1_000 is no number
 
 
 def _boolean(column: str, raw: str, form: str) -> str:

@@ -1,15 +1,22 @@
 """A small project in a temporary folder: a source, `params.yaml`, and the command line."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from data import agree, params
+from data.agree import Agreement
+from data.snapshot import RAW, RECORD, ROWS, Snapshot
+from data.table import opened
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """\
@@ -40,6 +47,35 @@ def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         return tmp_path
 
     return write
+
+
+def snapshot(table: pd.DataFrame, decimal: str = ".") -> None:
+    """What `fetch` would write for `table` as the source of the task t, in the working folder."""
+    folder = RAW / "t"
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / ROWS, index=False)
+    text = all(dtype == "str" for dtype in table.dtypes)
+    record = asdict(Snapshot([], "parquet", text, decimal, []))
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def written(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """A table as it is read from text: strings, and None where a field was empty."""
+    return pd.DataFrame({name: pd.array(values, dtype="str") for name, values in columns.items()})
+
+
+def declared(**said: Any) -> params.Task:
+    """A declaration of the task t with the target y."""
+    return params.parse(params.Task, {"source": {"path": "t.csv"}, "target": "y", **said}, "tasks.t")
+
+
+def agreed(table: pd.DataFrame, decimal: str = ".", **said: Any) -> Agreement:
+    """What is inferred for a table, in the working folder."""
+    task = declared(**said)
+    snapshot(table, decimal)
+    with opened("t", "tasks.t") as rows:
+        agree.with_target(rows, task, "tasks.t")
+        return agree.anew(rows, task, "t")
 
 
 @pytest.fixture

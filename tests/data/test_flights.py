@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import package, params
-from data.contract import infer
+from data import agree, faults, package, params
 from data.errors import InputError
 from data.readers import python
+from data.table import opened
+from tests.data.conftest import snapshot
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "data/sources/flights.py"
@@ -72,12 +73,20 @@ def test_scheduled_minutes_run_over_midnight(flights: pd.DataFrame, raw: dict[st
     assert (first["hour"], first["minute"], first["scheduled_minutes"]) == (5, 15, 3 * 60 + 4)
 
 
-def test_the_declared_columns_pass_the_contract(flights: pd.DataFrame) -> None:
-    task = params.task(params.load(ROOT / "params.yaml"), "flights")
-    rows = flights.sample(2000, random_state=0)
-    contract = infer(rows, "flights", task.target, task.positive, task.columns)
-    assert contract.classes == ("on_time", "late")
-    assert contract.check(rows, "tasks.flights").notna().sum()["carrier"] == len(rows)
+def test_the_declared_columns_pass_the_contract(
+    flights: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = params.load(ROOT / "params.yaml")
+    task = params.task(content, "flights")
+    monkeypatch.chdir(tmp_path)
+    snapshot(flights.sample(2000, random_state=0))
+    with opened("t", "tasks.flights") as table:
+        agree.with_target(table, task, "tasks.flights")
+        agreed = agree.anew(table, task, "flights")
+        checked = faults.check(table, agreed, task, "tasks.flights")
+    assert agreed.contract.classes == ("on_time", "late")
+    assert agreed.contract.names == list(task.columns or {})
+    assert not checked.faults.any()
 
 
 def test_a_changed_file_in_the_real_package_is_refused() -> None:

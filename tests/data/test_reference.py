@@ -25,7 +25,7 @@ def test_missing_values_count_as_a_share_and_in_nothing_else() -> None:
 
 def test_a_class_without_rows_has_the_share_zero() -> None:
     described = describe(rows([1, 2], ["u", "v"], ["a", "b"]), CONTRACT)
-    assert described["rows"] == 2
+    assert described["sampled"] == 2
     assert described["classes"] == {"a": 0.5, "b": 0.5, "none": 0}
 
 

@@ -60,7 +60,7 @@ ROWS = "".join(f"{i},{'a' if i % 3 else 'b'},{'yes' if i % 2 else 'no'}\n" for i
 TABLES = {
     "target missing": (table("tenure,plan,left\n" + ROWS), "tasks.churn.target", "no column 'churned'"),
     "one class": (table("tenure,plan,churned\n" + ROWS.replace("yes", "no")), "tasks.churn.target", "one class"),
-    "not finite": (table("tenure,plan,churned\ninf,a,yes\n" + ROWS), "column 'tenure'", "not finite"),
+    "not finite": (table("tenure,plan,churned\ninf,a,yes\n" + ROWS), "column 'tenure'", "no finite number (inf)"),
     "no rows": (table("tenure,plan,churned\n"), "churn.csv", "no row"),
     "no table": (table(""), "churn.csv", "is empty"),
     "ragged": (table("tenure,plan,churned\n1,a\n" + ROWS), "churn.csv, line 2", "2 fields, expected 3"),

@@ -8,6 +8,7 @@ import mlflow
 import pytest
 
 from data import params
+from data.fetch import fetch
 from data.prepare import prepare
 from tests.conftest import churn_table
 from training import models
@@ -33,6 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
         churn_table(6000).to_csv("churn.csv", index=False)
         content = params.load()
+        fetch(content, "churn")
         prepare(content, "churn")
         for name, declaration in content["models"].items():
             train(models.declared(content, name), declaration, content["seed"])
