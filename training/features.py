@@ -85,10 +85,10 @@ def for_trees(rows: Rows, seed: int) -> tuple[Any, np.ndarray, np.ndarray]:
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import FunctionTransformer, TargetEncoder
 
-    train, validation = (plain(part, rows.contract) for part in (rows.train, rows.validation))
     if rows.contract.tensor:
-        features = FunctionTransformer().fit(train)
-        return features, train, validation
+        flat = [inputs.flat(part, rows.contract.tensor) for part in (rows.train, rows.validation)]
+        return FunctionTransformer().fit(flat[0]), flat[0], flat[1]
+    train, validation = (inputs.table(part, rows.contract) for part in (rows.train, rows.validation))
     kinds = inputs.columns(rows.contract)
     numbers = [name for name, kind in kinds.items() if kind == "number" and train[name].notna().any()]
     categories = [name for name, kind in kinds.items() if kind == "category"]

@@ -1,4 +1,4 @@
-"""Support vector machines (scikit-learn), linear or with a Gaussian kernel, their margins calibrated to probabilities."""
+"""Support vector machines (scikit-learn), linear or with a Gaussian kernel, calibrated to give probabilities."""
 
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ class Params(Strict):
 
 
 def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
-    """Fit the machine, and a sigmoid from its margins to probabilities on rows that each part's machine has not seen."""
+    """Fit the machine, and a sigmoid from its margins to probabilities, on margins of rows left out of a fit."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold
