@@ -149,11 +149,12 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    from training import bins_graph, categories_graph, inputs_graph
+    from training import bins_graph, categories_graph, inputs_graph, scaler_graph
     from training.onnx_graph import OPSET, join
 
     bins_graph.register()
     categories_graph.register()
+    scaler_graph.register()
     front = inputs_graph.flat(contract) if contract.tensor else inputs_graph.table(contract)
     types = {TensorProto.FLOAT: FloatTensorType, TensorProto.STRING: StringTensorType}
     warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)  # skl2onnx looks at them

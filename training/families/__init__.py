@@ -14,7 +14,6 @@ import pandas as pd
 
 from data.contract import Contract
 
-
 ENSEMBLE = "ensemble"
 """The family whose models stand under `ensembles:` and name other models as their members."""
 

@@ -137,16 +137,11 @@ def fit(params: Params, rows: Rows, seed: int) -> Ensemble:
 
     def losses(first: int) -> dict[str, float]:
         share = np.full(first, 1 / first)
-        return {
-            name: float(
-                log_loss(
-                    codes,
-                    combined(said, weights, bias) if first == count else combined(said[:first], share, None),
-                    labels=classes,
-                )
-            )
-            for name, said, codes in parts
-        }
+        found = {}
+        for name, said, codes in parts:
+            answer = combined(said, weights, bias) if first == count else combined(said[:first], share, None)
+            found[name] = float(log_loss(codes, answer / answer.sum(axis=1, keepdims=True), labels=classes))
+        return found
 
     history = [losses(first) for first in range(1, count + 1)]
     return Ensemble(params.members, graphs, weights, bias, rows.contract, history)
