@@ -24,6 +24,7 @@ install: $(INSTALLED)  ## make .venv from the pinned versions
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.13; name one with make PYTHON=python3.12"; exit 1; }
+	@test ! -L $(VENV) || { echo "error: $(VENV) is a link, and what it leads to would be emptied; remove the link or update its target"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r <(grep -A99 '^uv==' requirements.lock | sed '/^    # via/,$$d')

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from data.errors import InputError
 
 PARAMS = Path("params.yaml")
-SECTIONS = ("seed", "tasks", "models", "search", "gate")
+SECTIONS = ("seed", "tasks", "models", "ensembles", "search", "gate")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 Kind = Literal["number", "boolean", "category", "time", "text", "image", "sequence"]
@@ -206,7 +206,7 @@ class Task(Strict):
 
 
 def load(path: Path = PARAMS) -> dict[str, Any]:
-    """The sections of `params.yaml` as plain values.
+    """The sections of `params.yaml` as plain values; the ensembles stand among the models, too.
 
     Raises:
         InputError: the file is missing, is no YAML, repeats a key or has an unknown section.
@@ -235,8 +235,9 @@ def load(path: Path = PARAMS) -> dict[str, Any]:
     for section in content:
         if section not in SECTIONS:
             raise InputError(f"{path}: unknown section {section!r}; the sections are {', '.join(SECTIONS)}")
-    for section in ("tasks", "models"):
-        if not isinstance(content.get(section), dict) or not content[section]:
+    content.setdefault("ensembles", {})
+    for section in ("tasks", "models", "ensembles"):
+        if not isinstance(content.get(section), dict) or not (content[section] or section == "ensembles"):
             raise InputError(f"{path}: section {section} must declare at least one name")
         content[section] = {str(name): value for name, value in content[section].items()}  # YAML reads 2024 as a number
         for name in content[section]:
@@ -244,6 +245,10 @@ def load(path: Path = PARAMS) -> dict[str, Any]:
                 raise InputError(
                     f"{path}: {section}.{name}: a name may have letters, digits, '-' and '_' only; rename it"
                 )
+    for name in content["ensembles"]:
+        if name in content["models"]:
+            raise InputError(f"{path}: ensembles.{name}: a model has the same name; rename one")
+    content["models"] |= content["ensembles"]
     seed = content.get("seed", "nothing")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise InputError(f"{path}: seed: {seed!r} was given; expected a whole number from 0 to 4294967295")

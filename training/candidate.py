@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from training.decision import Decision
+from training.families import ENSEMBLE
 from training.metrics import PER_CLASS, Interval, OfClass, Spread
 
 CANDIDATES = Path("candidates")
 UNFINISHED = CANDIDATES / ".unfinished"
+MEMBERS = CANDIDATES / ".members"  # the graphs once more, apart, so that ensembles can depend on them and lie beside
 GRAPH, NATIVE, PLOTS, RECORD, METRICS = "graph.onnx", "native", "plots", "candidate.json", "metrics.json"
 LEARNING_CURVE = "learning_curve.csv"
 
@@ -102,6 +104,9 @@ def write(candidate: Candidate, folder: Path) -> None:
     (folder / METRICS).write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shutil.rmtree(candidate.folder, ignore_errors=True)
     candidate.folder.parent.mkdir(parents=True, exist_ok=True)
+    if candidate.family != ENSEMBLE:
+        (MEMBERS / candidate.task).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / GRAPH, MEMBERS / candidate.task / f"{candidate.model}.onnx")
     folder.rename(candidate.folder)
 
 

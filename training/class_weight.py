@@ -1,8 +1,7 @@
 """The parameter `class_weight`: how much a row of each class counts in fitting."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, Field
 
 from data.contract import Contract
@@ -22,15 +21,16 @@ ClassWeight = Annotated[
 ]
 
 
-def by_code(
-    given: "str | dict[str, float] | None", contract: Contract
-) -> dict[int, float] | Literal["balanced"] | None:
+Given = Literal["balanced"] | dict[str, float] | None
+
+
+def by_code(given: Given, contract: Contract) -> dict[int, float] | Literal["balanced"] | None:
     """The weights as scikit-learn takes them, classes as codes.
 
     Raises:
         InputError: the task has no such class.
     """
-    if given is None or given == "balanced":
+    if not isinstance(given, dict):
         return given
     if unknown := [name for name in given if name not in contract.classes]:
         raise InputError(
@@ -38,14 +38,3 @@ def by_code(
             f"it has {', '.join(map(repr, contract.classes))}"
         )
     return {code: given.get(name, 1.0) for code, name in enumerate(contract.classes)}
-
-
-def of_rows(given: Any, contract: Contract, codes: np.ndarray) -> np.ndarray:
-    """One weight per row, float64, shape (rows,).
-
-    Raises:
-        InputError: the task has no such class.
-    """
-    from sklearn.utils import compute_sample_weight
-
-    return compute_sample_weight(by_code(given, contract), codes)

@@ -85,10 +85,10 @@ def for_trees(rows: Rows, seed: int) -> tuple[Any, np.ndarray, np.ndarray]:
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import FunctionTransformer, TargetEncoder
 
-    train, validation = (plain(part, rows.contract) for part in (rows.train, rows.validation))
     if rows.contract.tensor:
-        features = FunctionTransformer().fit(train)
-        return features, train, validation
+        flat = [inputs.flat(part, rows.contract.tensor) for part in (rows.train, rows.validation)]
+        return FunctionTransformer().fit(flat[0]), flat[0], flat[1]
+    train, validation = (inputs.table(part, rows.contract) for part in (rows.train, rows.validation))
     kinds = inputs.columns(rows.contract)
     numbers = [name for name, kind in kinds.items() if kind == "number" and train[name].notna().any()]
     categories = [name for name, kind in kinds.items() if kind == "category"]
@@ -149,11 +149,12 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    from training import bins_graph, categories_graph, inputs_graph
+    from training import bins_graph, categories_graph, inputs_graph, scaler_graph
     from training.onnx_graph import OPSET, join
 
     bins_graph.register()
     categories_graph.register()
+    scaler_graph.register()
     front = inputs_graph.flat(contract) if contract.tensor else inputs_graph.table(contract)
     types = {TensorProto.FLOAT: FloatTensorType, TensorProto.STRING: StringTensorType}
     warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)  # skl2onnx looks at them

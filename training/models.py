@@ -11,6 +11,7 @@ from pydantic import Field
 from data import params
 from data.errors import InputError
 from training import families
+from training.families import ENSEMBLE
 
 
 class Declaration(params.Strict):
@@ -56,7 +57,8 @@ def declared(content: dict[str, Any], name: str) -> Model:
     if name not in content["models"]:
         names = ", ".join(content["models"])
         raise InputError(f"{params.PARAMS}: no model {name!r} under models; declared are {names}")
-    key = f"models.{name}"
+    ensembles = content.get("ensembles", {})
+    key = f"ensembles.{name}" if name in ensembles else f"models.{name}"
     entry = params.parse(Declaration, content["models"][name], key)
     if entry.task not in content["tasks"]:
         tasks = ", ".join(content["tasks"])
@@ -66,8 +68,24 @@ def declared(content: dict[str, Any], name: str) -> Model:
             f"{params.PARAMS}: {key}.family: no family {entry.family!r}; known are {', '.join(known_families())}"
         )
     family = importlib.import_module(f"training.families.{entry.family}")
+    if (entry.family == ENSEMBLE) != (name in ensembles):
+        place = "ensembles" if entry.family == ENSEMBLE else "models"
+        raise InputError(f"{params.PARAMS}: {key}: a model of the family {entry.family} stands under {place}; move it")
     parameters = params.parse(family.Params, entry.params, f"{key}.params")
-    return Model(name, entry.task, params.task(content, entry.task), family, parameters)
+    model = Model(name, entry.task, params.task(content, entry.task), family, parameters)
+    if name in ensembles:
+        _check_members(content, model, f"{key}.params.members")
+    return model
+
+
+def _check_members(content: dict[str, Any], ensemble: Model, key: str) -> None:
+    single = [name for name in content["models"] if name not in content["ensembles"]]
+    of_task = [name for name in single if declared(content, name).task == ensemble.task]
+    for member in ensemble.params.model_dump()["members"]:
+        if member not in of_task:
+            raise InputError(
+                f"{params.PARAMS}: {key}: {ensemble.task} has no model {member!r}; it has {', '.join(of_task)}"
+            )
 
 
 def of_task(content: dict[str, Any], task: str) -> list[str]:

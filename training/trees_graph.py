@@ -87,7 +87,7 @@ def boosting(estimator: Any) -> onnx.ModelProto:
     ]
     constants = [numpy_helper.from_array(start, "start")]
     if targets == 1:
-        constants.append(numpy_helper.from_array(np.float32([[-1.0, 1.0]]), "signs"))
+        constants.append(numpy_helper.from_array(np.array([[-1.0, 1.0]], dtype=np.float32), "signs"))
         nodes += [
             helper.make_node("Mul", ["raw", "signs"], ["both"]),
             helper.make_node("Sigmoid", ["both"], ["probabilities"]),

@@ -16,6 +16,9 @@ import pandas as pd
 from data.contract import Contract
 from training.prepared import Stored
 
+ENSEMBLE = "ensemble"
+"""The family whose models stand under `ensembles:` and name other models as their members."""
+
 
 def unheard(step: int, validation_loss: float) -> None:
     """Take a report and do nothing."""

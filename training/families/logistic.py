@@ -1,18 +1,16 @@
 """Logistic regression (scikit-learn) on binned or scaled numbers and one-hot categories."""
 
-from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from data.contract import Contract
 from data.params import Strict
+from training.class_weight import ClassWeight, by_code
 from training.families import Rows
 from training.prepared import Stored
+from training.scikit import Pipeline
 
 OUT_OF_CORE = True
 LIBRARIES = ("sklearn.callback", "sklearn.compose", "sklearn.linear_model", "skl2onnx", "skops.io")
@@ -25,37 +23,10 @@ class Params(Strict):
     C: float = Field(1.0, gt=0, description="inverse strength of the L2 penalty")
     max_iter: int = Field(200, ge=1, description="most iterations of L-BFGS")
     bins: int | None = Field(None, ge=2, le=1000, description="quantile bins per number; without, numbers are scaled")
+    class_weight: ClassWeight = None
 
 
-@dataclass
-class Logistic:
-    """A fitted pipeline of preprocessing and logistic regression."""
-
-    pipeline: Any
-    contract: Contract
-    history: list[dict[str, float]]
-    tolerance: float = 1e-5
-
-    def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
-        """Class probabilities by scikit-learn, shape (rows, classes)."""
-        from training.features import plain
-
-        return self.pipeline.predict_proba(plain(inputs, self.contract))
-
-    def to_onnx(self) -> Any:
-        """The pipeline, converted by skl2onnx."""
-        from training.features import convert
-
-        return convert(self.pipeline, self.contract, zipmap=False)
-
-    def save(self, folder: Path) -> None:
-        """Write `model.skops`."""
-        import skops.io
-
-        skops.io.dump(self.pipeline, folder / "model.skops")
-
-
-def fit(params: Params, rows: Rows, seed: int) -> Logistic:
+def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     """Fit with L-BFGS, noting the log loss on training and validation rows at each iteration."""
     from sklearn.callback import ProgressBar, ScoringMonitor
     from sklearn.linear_model import LogisticRegression
@@ -85,19 +56,21 @@ def fit(params: Params, rows: Rows, seed: int) -> Logistic:
         rows.report(next(steps_done), found["validation_loss"])
         return found
 
+    weight = by_code(params.class_weight, rows.contract)
     monitor = ScoringMonitor(scoring=losses)
-    regression = LogisticRegression(C=params.C, max_iter=params.max_iter)
+    regression = LogisticRegression(C=params.C, max_iter=params.max_iter, class_weight=weight)
     regression.set_callbacks(monitor, ProgressBar()).fit(train, rows.train_codes)
     steps = [entry for entry in monitor.get_logs().data if entry["parent_task_id_path"]]
     history = [{name: float(step[name]) for name in curve_of} for step in steps]
     regression.set_callbacks()
-    return Logistic(make_pipeline(features, regression), rows.contract, history)
+    return Pipeline(make_pipeline(features, regression), rows.contract, history)
 
 
-def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -> Logistic:
+def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -> Pipeline:
     """Fit the preprocessing on the sample and the regression on all rows; validation loss is that of its sample."""
     from sklearn.metrics import log_loss
     from sklearn.pipeline import make_pipeline
+    from sklearn.utils.class_weight import compute_class_weight
 
     from training import out_of_core
     from training.features import plain
@@ -115,5 +88,10 @@ def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -
 
     batches = ((features.transform(plain(some.inputs, rows.contract)), some.codes) for some in every.batches())
     with out_of_core.Spool(batches) as spool:
-        regression = out_of_core.fit(spool, classes, params.C, params.max_iter, told=note)
-    return Logistic(make_pipeline(features, regression), rows.contract, history)
+        weights = compute_class_weight(
+            by_code(params.class_weight, rows.contract),
+            classes=np.arange(classes),
+            y=np.concatenate([codes for _, codes in spool]),
+        )
+        regression = out_of_core.fit(spool, classes, params.C, params.max_iter, weights, told=note)
+    return Pipeline(make_pipeline(features, regression), rows.contract, history)

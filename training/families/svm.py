@@ -1,13 +1,15 @@
-"""Support vector machines (scikit-learn), linear or with a Gaussian kernel, their margins calibrated to probabilities."""
+"""Support vector machines (scikit-learn), linear or with a Gaussian kernel, calibrated to give probabilities."""
 
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from data.errors import InputError
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
+from training.sample import stratified
 from training.scikit import Pipeline
 
 LIBRARIES = ("sklearn.calibration", "sklearn.compose", "sklearn.svm", "skl2onnx", "skops.io")
@@ -32,7 +34,7 @@ class Params(Strict):
 
 
 def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
-    """Fit the machine, and a sigmoid from its margins to probabilities on rows that each part's machine has not seen."""
+    """Fit the machine, and a sigmoid from its margins to probabilities, on margins of rows left out of a fit."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold
@@ -45,9 +47,15 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     features = preprocessing(rows.contract, params.bins, sparse=sparse)
     train = features.fit_transform(plain(rows.train, rows.contract))
     validation = features.transform(plain(rows.validation, rows.contract))
-    kept = np.arange(len(rows.train)) if sparse else np.sort(random.permutation(len(rows.train))[: params.max_rows])
+    kept = stratified(rows.train_codes, len(rows.train) if sparse else params.max_rows, random)
     codes = rows.train_codes[kept]
-    folds = max(2, min(params.folds, int(np.bincount(codes).min())))
+    rarest = int(np.bincount(codes).argmin())
+    folds = min(params.folds, int(np.bincount(codes).min()))
+    if folds < 2:
+        raise InputError(
+            f"{rows.contract.task}: one training row only has the class {rows.contract.classes[rarest]!r}, and a "
+            "support vector machine needs two of each to calibrate; bring more of that class or take another family"
+        )
     cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
     machine = CalibratedClassifierCV(_machine(params, rows, seed), ensemble=False, cv=cut).fit(train[kept], codes)
     parts = ((train[kept], codes), (validation, rows.validation_codes))
