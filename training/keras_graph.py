@@ -26,6 +26,28 @@ def convert(network: Any) -> Any:
     finally:
         for cell in cells:
             del cell.call
+    return _named_by_order(model)
+
+
+def _named_by_order(model: Any) -> Any:
+    """The model with names of its own; TensorFlow's count up with each network of a process."""
+    graph = model.graph
+    names = {one.name: one.name for one in graph.input} | {"": ""}
+    constants = {one.name: one for one in graph.initializer}
+    used = [name for node in graph.node for name in node.input if name in constants]
+    for place, name in enumerate(dict.fromkeys(used)):
+        names[name] = constants[name].name = f"constant_{place}"
+    for place, node in enumerate(graph.node):
+        node.name = f"node_{place}"
+        for output, name in enumerate(node.output):
+            names.setdefault(name, f"value_{place}_{output}")
+    for node in graph.node:
+        node.input[:], node.output[:] = ([names[name] for name in side] for side in (node.input, node.output))
+    kept = [constants[name] for name in dict.fromkeys(used)]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+    for one in graph.output:
+        one.name = names[one.name]
     return model
 
 

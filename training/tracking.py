@@ -114,6 +114,8 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "dvc.data": lineage["dvc_data"],
         "dvc.params": lineage["dvc_params"],
     }
+    for name, value in (lineage.get("warm_start") or {}).items():
+        tags[f"warm_start.{name}"] = value
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 

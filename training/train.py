@@ -80,7 +80,10 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "folder": prepared.as_posix(),
             "rows": {part: len(table) for part, table in tables.items()},
         },
-        lineage=lineage.of(model.task, {"seed": seed, "model": declaration}),
+        lineage={
+            **lineage.of(model.task, {"seed": seed, "model": declaration}),
+            "warm_start": getattr(fitted, "started_from", None),
+        },
         validation=Evaluation(graph.score(inputs["validation"])[1], codes["validation"]).values(),
         test=Evaluation(probabilities, codes["test"]).intervals(seed),
         seconds=time.perf_counter() - clock,
