@@ -26,12 +26,32 @@ def convert(network: Any) -> Any:
     finally:
         for cell in cells:
             del cell.call
-    return _named_by_order(model)
+    _sort(model.graph)
+    _name_by_order(model.graph)
+    return model
 
 
-def _named_by_order(model: Any) -> Any:
-    """The model with names of its own; TensorFlow's count up with each network of a process."""
-    graph = model.graph
+def _sort(graph: Any) -> None:
+    """Put the nodes in the order in which the output needs them; tf2onnx's depends on names."""
+    maker = {name: node for node in graph.node for name in node.output}
+    done: dict[str, Any] = {}
+    needed = [graph.output[0].name]
+    while needed:
+        node = maker.get(needed[-1])
+        missing = [name for name in node.input if name in maker and maker[name].name not in done] if node else []
+        if node and not missing:
+            done.setdefault(node.name, node)
+        if missing:
+            needed.append(missing[0])
+        else:
+            needed.pop()
+    nodes = list(done.values())
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _name_by_order(graph: Any) -> None:
+    """Give all that has a name a new one; TensorFlow's count up with each network of a process."""
     names = {one.name: one.name for one in graph.input} | {"": ""}
     constants = {one.name: one for one in graph.initializer}
     used = [name for node in graph.node for name in node.input if name in constants]
@@ -48,7 +68,6 @@ def _named_by_order(model: Any) -> Any:
     graph.initializer.extend(kept)
     for one in graph.output:
         one.name = names[one.name]
-    return model
 
 
 def _gru_cells(network: Any) -> Iterator[Any]:

@@ -110,7 +110,7 @@ def test_a_heavier_class_is_said_more_often() -> None:
     noise = np.random.default_rng(1).permutation(rows.train_codes)
     hard = Rows(rows.contract, rows.train, noise, rows.validation, rows.validation_codes)
     shares = [
-        mlp.fit(mlp.Params(layers=[4], epochs=2, batch_size=8, class_weight=weight), hard, 0)
+        mlp.fit(mlp.Params(layers=[4], learning_rate=0.01, epochs=2, batch_size=4, class_weight=weight), hard, 0)
         .probabilities(rows.validation)[:, 1]
         .mean()
         for weight in (None, {"yes": 5})
