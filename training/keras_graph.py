@@ -26,7 +26,48 @@ def convert(network: Any) -> Any:
     finally:
         for cell in cells:
             del cell.call
+    _sort(model.graph)
+    _name_by_order(model.graph)
     return model
+
+
+def _sort(graph: Any) -> None:
+    """Put the nodes in the order in which the output needs them; tf2onnx's depends on names."""
+    maker = {name: node for node in graph.node for name in node.output}
+    done: dict[str, Any] = {}
+    needed = [graph.output[0].name]
+    while needed:
+        node = maker.get(needed[-1])
+        missing = [name for name in node.input if name in maker and maker[name].name not in done] if node else []
+        if node and not missing:
+            done.setdefault(node.name, node)
+        if missing:
+            needed.append(missing[0])
+        else:
+            needed.pop()
+    nodes = list(done.values())
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _name_by_order(graph: Any) -> None:
+    """Give all that has a name a new one; TensorFlow's count up with each network of a process."""
+    names = {one.name: one.name for one in graph.input} | {"": ""}
+    constants = {one.name: one for one in graph.initializer}
+    used = [name for node in graph.node for name in node.input if name in constants]
+    for place, name in enumerate(dict.fromkeys(used)):
+        names[name] = constants[name].name = f"constant_{place}"
+    for place, node in enumerate(graph.node):
+        node.name = f"node_{place}"
+        for output, name in enumerate(node.output):
+            names.setdefault(name, f"value_{place}_{output}")
+    for node in graph.node:
+        node.input[:], node.output[:] = ([names[name] for name in side] for side in (node.input, node.output))
+    kept = [constants[name] for name in dict.fromkeys(used)]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+    for one in graph.output:
+        one.name = names[one.name]
 
 
 def _gru_cells(network: Any) -> Iterator[Any]:

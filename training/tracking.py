@@ -159,6 +159,8 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "dvc.params": lineage["dvc_params"],
         "decision": candidate.label_rule,
     }
+    for name, value in (lineage.get("warm_start") or {}).items():
+        tags[f"warm_start.{name}"] = value
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 

@@ -88,7 +88,10 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "folder": (PREPARED / model.task).as_posix(),
             "rows": {part: split.rows for part, split in stored.items()},
         },
-        lineage=lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
+        lineage={
+            **lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
+            "warm_start": getattr(fitted, "started_from", None),
+        },
         validation=_scored(graph, stored["validation"])[0].evaluation(costs).values(),
         test=evaluation.intervals(seed),
         per_class=per_class,

@@ -80,7 +80,7 @@ def build(params: Params, column: Column, classes: int) -> Any:
             network.add(layers.ReLU(name=f"relu_{name}"))
         network.add(pooling(2, padding="same", name=f"pooling_{stage}"))
         network.add(layers.Dropout(params.dropout, name=f"dropout_{stage}"))
-    network.add(layers.Flatten(name="flat"))
+    network.add(layers.Flatten(name="flat") if image else layers.GlobalAveragePooling1D(name="mean"))
     network.add(layers.Dense(params.units, activation="relu", name="hidden"))
     network.add(layers.Dropout(params.dropout, name="dropout_hidden"))
     network.add(layers.Dense(classes, activation="softmax", name="probabilities"))
