@@ -6,7 +6,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.preprocessing import KBinsDiscretizer
 
 from training import bins_graph
-from training.features import OPSET
+from training.onnx_graph import OPSET
 
 EDGE_CASES = {
     "normal": np.random.default_rng(0).normal(size=500),
