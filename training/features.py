@@ -42,24 +42,24 @@ def preprocessing(contract: Contract, bins: int | None, sparse: bool) -> Any:
     if contract.tensor:
         return StandardScaler(with_std=contract.tensor.kind == "sequence")
     warnings.filterwarnings("ignore", "Bins whose width are too small", UserWarning)  # as columns of few values have
-    shape = (
-        KBinsDiscretizer(
-            bins,
-            encode="onehot" if sparse else "onehot-dense",
-            quantile_method="averaged_inverted_cdf",
-            subsample=None,
-            dtype=np.float32,
-        )
-        if bins
-        else StandardScaler()
+    binned = KBinsDiscretizer(
+        bins or 2,
+        encode="onehot" if sparse else "onehot-dense",
+        quantile_method="averaged_inverted_cdf",
+        subsample=None,
+        dtype=np.float32,
     )
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), shape)
+    median = SimpleImputer(strategy="median", keep_empty_features=True)
+    scaled = make_pipeline(median, StandardScaler())
+    numbers = make_pipeline(median, StandardScaler(), binned) if bins else scaled  # scaled first: no bin is too narrow
+    booleans = {f"c{place}" for place, column in enumerate(contract.columns) if column.kind == "boolean"}
     categories = OneHotEncoder(
         handle_unknown="ignore", max_categories=MOST_CATEGORIES, sparse_output=sparse, dtype=np.float32
     )
     kinds = inputs.columns(contract)
     parts = [
-        ("number", numbers, [name for name, kind in kinds.items() if kind == "number"]),
+        ("number", numbers, [name for name, kind in kinds.items() if kind == "number" and name not in booleans]),
+        ("boolean", scaled, [name for name in kinds if name in booleans]),
         ("category", categories, [name for name, kind in kinds.items() if kind == "category"]),
         *((name, _words(), name) for name, kind in kinds.items() if kind == "text"),
     ]

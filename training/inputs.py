@@ -80,7 +80,7 @@ def lower(values: pd.Series) -> pd.Series:
 
 def _time_parts(values: pd.Series) -> dict[str, np.ndarray]:
     moments = values.dt
-    hour = moments.hour + moments.minute / 60 + moments.second / 3600
+    hour = moments.hour + moments.minute / 60 + (moments.second + moments.microsecond / 1e6) / 3600
     parts = (moments.year, moments.month, moments.day, moments.day_of_week, hour)
     return {
         name: part.to_numpy(dtype=np.float32, na_value=np.nan) for name, part in zip(TIME_PARTS, parts, strict=True)

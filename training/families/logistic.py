@@ -49,7 +49,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
 
     steps_done = count()
 
-    def losses(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    def losses(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         found = {
             name: log_loss(codes, estimator.predict_proba(X), labels=classes) for name, (X, codes) in curve_of.items()
         }
