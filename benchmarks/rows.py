@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 import typer
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-NUMBERS, CATEGORIES = 13, 6  # with a date, 20 columns besides the target
+NUMBERS = 13
+DISTINCT = [2, 5, 12, 40, 100, 300]  # values of the categories; with a date, 20 columns besides the target
 CHUNK = 100_000
 PARAMS = """\
 seed: 7
@@ -35,22 +39,25 @@ STAGES = {
 
 def make(path: Path, rows: int) -> None:
     """Write a CSV table of numbers with missing values, categories, a date and an outcome that they tell of."""
-    import pandas as pd
-
+    names = [f"number {place}" for place in range(NUMBERS)]
     random = np.random.default_rng(0)
     weights = random.normal(0, 0.3, NUMBERS)
-    for start in range(0, rows, CHUNK):
-        size = min(CHUNK, rows - start)
-        numbers = random.normal(0, 1, (size, NUMBERS)).round(4)
-        codes = random.integers(0, [2, 5, 12, 40, 100, 300][:CATEGORIES], (size, CATEGORIES))
-        odds = numbers @ weights + (codes[:, 2] % 3 - 1) * 0.7 + random.logistic(size=size)
-        table = pd.DataFrame(numbers, columns=[f"number {place}" for place in range(NUMBERS)])
-        table = table.mask(random.random(table.shape) < 0.05)
-        for place in range(CATEGORIES):
-            table[f"category {place}"] = pd.Series(codes[:, place]).map("c{}".format)
-        table["date"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 1_000, size), unit="D")
-        table["outcome"] = np.where(odds > 0, "yes", "no")
-        table.to_csv(path, mode="a", index=False, header=not start)
+    with path.open("wb") as file:
+        for start in range(0, rows, CHUNK):
+            size = min(CHUNK, rows - start)
+            numbers = random.normal(0, 1, (size, NUMBERS)).round(4)
+            codes = random.integers(0, DISTINCT, (size, len(DISTINCT)))
+            odds = numbers @ weights + (codes[:, 2] % 3 - 1) * 0.7 + random.logistic(size=size)
+            missing = random.random(numbers.shape) < 0.05
+            columns = {name: pa.array(numbers[:, k], mask=missing[:, k]) for k, name in enumerate(names)}
+            for place in range(len(DISTINCT)):
+                columns[f"category {place}"] = pc.binary_join_element_wise(
+                    "c", pa.array(codes[:, place]).cast("str"), ""
+                )
+            columns["date"] = pa.array(18_262 + random.integers(0, 1_000, size), pa.int32()).cast(pa.date32())
+            columns["outcome"] = pa.array(np.where(odds > 0, "yes", "no"))
+            options = pyarrow.csv.WriteOptions(include_header=not start, quoting_style="none")
+            pyarrow.csv.write_csv(pa.table(columns), file, options)
 
 
 def measure(folder: Path, arguments: list[str]) -> tuple[float, float]:
@@ -82,7 +89,7 @@ def main(
 ) -> None:
     """Show a table of rows, stage, seconds and peak memory."""
     kinds = {f"number {place}": "number" for place in range(NUMBERS)}
-    kinds |= {f"category {place}": "category" for place in range(CATEGORIES)} | {"date": "time"}
+    kinds |= {f"category {place}": "category" for place in range(len(DISTINCT))} | {"date": "time"}
     shown = Table("rows", "CSV, MiB", *(f"{stage}, {unit}" for stage in STAGES for unit in ("s", "peak MiB")))
     for count in rows or [50_000, 500_000, 5_000_000]:
         with tempfile.TemporaryDirectory(dir=folder) as place:

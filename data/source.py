@@ -65,6 +65,9 @@ def rows(source: Source, paths: list[Path], key: str) -> "Rows":
     Raises:
         InputError: the source cannot be read.
     """
+    given = [name for name in ("separator", "decimal", "encoding") if getattr(source, name) is not None]
+    if given and (not paths or kind(paths[0]) != "csv"):
+        raise InputError(f"params.yaml: {key}.{given[0]}: only text tables such as .csv have one; remove it")
     if source.url is not None and source.query is not None:
         from data.readers import sql
 

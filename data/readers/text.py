@@ -12,7 +12,7 @@ from data.errors import InputError
 from data.readers import Rows, dialect, packed, unique
 from data.readers.dialect import Dialect
 
-BLOCK = 16 << 20  # bytes held at once; a row must be shorter
+BLOCK = 4 << 20  # bytes of a block, of which pyarrow reads some ahead; a row must be shorter
 
 
 def read(paths: list[Path], encoding: str | None, separator: str | None) -> Rows:
@@ -114,7 +114,7 @@ def _fault(path: Path, found: Dialect, said: str) -> InputError:
                     )
                 before = reader.line_num + 1
         except (csv.Error, UnicodeDecodeError) as error:
-            said, rows = f"line {before}: {error}", 1
+            said, rows = said if "straddling" in said else f"line {before}: {error}", 1
     if not rows:
         return InputError(f"{path} has column names but no row; expected rows below them")
     if "straddling" in said:

@@ -71,5 +71,10 @@ def test_files_that_cannot_be_the_source_are_refused_with_the_kinds(folder: Path
     assert said in refusal(folder / name)
 
 
+def test_how_text_is_written_is_not_declared_of_other_sources(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"source\.decimal: only text tables"):
+        source.rows(Source(path=folder / "c.parquet", decimal=","), [folder / "c.parquet"], KEY)
+
+
 def test_a_query_has_no_files() -> None:
     assert source.files(Source(url="sqlite:///x.db", query="select 1"), KEY) == []

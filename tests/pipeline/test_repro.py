@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,9 +56,35 @@ def test_a_users_table_reaches_production(done: Project) -> None:
 
 def test_a_second_repro_trains_and_registers_nothing(again: Project) -> None:
     output = again.ok("dvc", "repro")
+    assert "churn: the source is as it was" in output
+    assert "Stage 'prepare@churn' didn't change, skipping" in output
     assert "Stage 'train@churn-logistic' didn't change, skipping" in output
     assert "Registered: nothing new" in output
     assert registry(again) == ["1,Production,churn-logistic,better", "production=1", "1"]
+
+
+def test_a_lost_snapshot_is_taken_again_and_nothing_after_it_runs(again: Project) -> None:
+    shutil.rmtree(again.root / "data/raw")
+    output = again.ok("dvc", "repro", "prepare@churn")
+    assert "churn: 1,500 rows of 4 columns" in output
+    assert "Stage 'prepare@churn' didn't change, skipping" in output
+
+
+def test_a_query_is_asked_again_and_equal_rows_run_nothing_while_dvc_keeps_no_password(again: Project) -> None:
+    url = "url: 'sqlite:///${SHOP}', query: select * from churn"
+    again.replace("params.yaml", "path: churn.csv", url)
+    for change, said in ((None, "Running"), (None, "skipping"), ("delete from churn where visits = 1", "Running")):
+        with closing(sqlite3.connect(again.root / "shop.db")) as database, database:
+            if said == "Running" and change is None:
+                churn_table().to_sql("churn", database, index=False)
+            elif change:
+                database.execute(change)
+        output = again.ok("dvc", "repro", "prepare@churn", SHOP="shop.db")
+        prepared = (
+            "Running stage 'prepare@churn'" if said == "Running" else "Stage 'prepare@churn' didn't change, skipping"
+        )
+        assert prepared in output
+    assert "shop.db" not in (again.root / "dvc.lock").read_text(encoding="utf-8")
 
 
 def test_a_changed_parameter_runs_only_what_depends_on_it_and_dvc_shows_the_change(again: Project) -> None:

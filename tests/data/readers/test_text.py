@@ -199,6 +199,7 @@ FAULTS = {
     "too few fields": (b"a,b\n1,2\n\n1\n", "line 4: 1 fields, expected 2"),
     "open quote in the last column": (b'a,b\n1,2\n1,"2\n3,4\n5,6\n', "never closed"),
     "open quote": (b'a,b\n1,2\n"1,2\n3,4\n5,6\n', "line 3"),
+    "a row without end": (b'a,b\n1,"' + b"x" * (20 << 20) + b'"\n', "longer than 4 MB"),
     "Excel": (b"PK\x03\x04 and more", "Excel"),
     "Parquet": (b"PAR1 and more", "Parquet"),
     "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0", "no text"),
