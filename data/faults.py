@@ -86,24 +86,24 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
 
 def _faults(table: Table, agreed: Agreement, places: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """The first fault of each row, and what the faults are; a few columns at a time, as each takes memory."""
+    conditions: list[str] = []
     reasons: list[tuple[str, str]] = []
+    for column in agreed.contract.columns:
+        place, form = table.place(column.name), agreed.decision(column.name).form
+        for condition, words in typed.faults(
+            f"c{place}", table.types[place], column.kind, form, column.shape, column.low, column.high
+        ):
+            conditions.append(condition)
+            reasons.append((column.name, words))
     of_place = np.zeros(table.rows, dtype=np.int32)
-    columns = agreed.contract.columns
-    for start in range(0, len(columns), AT_ONCE):
-        cases = ""
-        for column in columns[start : start + AT_ONCE]:
-            place, form = table.place(column.name), agreed.decision(column.name).form
-            for condition, words in typed.faults(
-                f"c{place}", table.types[place], column.kind, form, column.shape, column.low, column.high
-            ):
-                reasons.append((column.name, words))
-                cases += f" WHEN {condition} THEN {len(reasons)}"
-        if cases:
-            each = f"SELECT place, (CASE{cases} END)::INTEGER AS fault FROM rows"
-            query = f"SELECT place, fault FROM ({each}) WHERE fault > 0"
-            for batch in table.batches(query, BATCH):
-                bad = batch.column("place").to_numpy()
-                of_place[bad] = np.where(of_place[bad] == 0, batch.column("fault").to_numpy(), of_place[bad])
+    for start in range(0, len(conditions), AT_ONCE):
+        some = range(start, min(start + AT_ONCE, len(conditions)))
+        counts = table.one(f"SELECT {', '.join(f'count(*) FILTER (WHERE {conditions[at]})' for at in some)} FROM rows")
+        for at, count in zip(some, counts, strict=True):
+            if count:
+                for batch in table.batches(f"SELECT place FROM rows WHERE {conditions[at]}", BATCH):
+                    bad = batch.column("place").to_numpy()
+                    of_place[bad] = np.where(of_place[bad] == 0, at + 1, of_place[bad])
     return of_place[places], reasons
 
 

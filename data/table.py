@@ -25,8 +25,8 @@ WIDE = 400  # columns that one thread may look at, as each takes memory in each 
 class Table:
     """A source's rows behind a DuckDB connection.
 
-    The view or table `everything` has the columns c0, c1, … in the order of `names`, whatever these are called, and `place`,
-    the row's number from 0. Empty text and NaN are NULL in it.
+    The view or table `everything` has the columns c0, c1, … in the order of `names`, whatever these are called, and
+    `place`, the row's number from 0. Empty text and NaN are NULL in it.
     """
 
     path: Path
