@@ -11,7 +11,7 @@ from data.contract import ANSWER, TENSORS, Column, Contract
 from data.errors import InputError
 from data.infer import Decision, listed
 from data.params import Task
-from data.table import Table
+from data.table import SMALL, Table
 
 COLUMNS = "columns.json"
 SHOWN = 5  # classes quoted in a message
@@ -73,7 +73,8 @@ def with_target(table: Table, task: Task, key: str) -> int:
     present = int(table.one(f"SELECT count({column}) FROM everything")[0])
     if not present:
         raise InputError(f"params.yaml: {key}.target: every value of {task.target!r} is missing; choose another target")
-    table.connection.execute(f"CREATE OR REPLACE VIEW rows AS SELECT * FROM everything WHERE {column} IS NOT NULL")
+    form = "TEMP TABLE" if table.rows * len(table.names) <= SMALL else "VIEW"
+    table.connection.execute(f"CREATE OR REPLACE {form} rows AS SELECT * FROM everything WHERE {column} IS NOT NULL")
     return table.rows - present
 
 

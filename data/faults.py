@@ -17,6 +17,8 @@ from data.table import Table
 QUARANTINE = "quarantine.parquet"
 ROW, REASON = "row in the source", "reason"
 EXAMPLES = 5
+BATCH = 100_000
+AT_ONCE = 40  # columns in one query
 MOSTLY_LOST = 0.5  # share of rows that cannot be split, from which on the declaration is wrong, not the rows
 
 
@@ -46,26 +48,13 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
         InputError: a value of the column that rows are split by is missing or no time.
     """
     contract = agreed.contract
-    conditions: list[str] = []
-    reasons: list[tuple[str, str]] = []
-    for column in contract.columns:
-        place, form = table.place(column.name), agreed.decision(column.name).form
-        for condition, words in typed.faults(
-            f"c{place}", table.types[place], column.kind, form, column.shape, column.low, column.high
-        ):
-            conditions.append(condition)
-            reasons.append((column.name, words))
-    cases = " ".join(f"WHEN {condition} THEN {at}" for at, condition in enumerate(conditions, start=1))
     inputs = ", ".join(f"c{table.place(name)}" for name in contract.names)
     text = target_text(table, agreed.decision(task.target))
     value, groups = _split_by(table, agreed, task)
-    query = (
-        f"SELECT place, {text} AS label, {value} AS value, hash({inputs}) AS hash, "
-        f"({'CASE ' + cases + ' ELSE 0 END' if cases else '0'})::INTEGER AS fault FROM rows"
-    )
+    query = f"SELECT place, {text} AS label, {value} AS value, hash({inputs}) AS hash FROM rows"
     known, members = pa.array(contract.classes, pa.string()), pa.array(groups, pa.string())
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("place", "label", "value", "hash", "fault")}
-    for batch in table.batches(query, 100_000):
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("place", "label", "value", "hash")}
+    for batch in table.batches(query, BATCH):
         codes = {"label": (known, np.int32), "value": (members, np.int64)}
         for name in parts:
             values = batch.column(name)
@@ -77,8 +66,9 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
                 values = pc.fill_null(values.cast(pa.int64()), np.iinfo(np.int64).min)
             parts[name].append(values.to_numpy(zero_copy_only=False))
     joined = {name: np.concatenate(arrays) if arrays else np.zeros(0, np.int64) for name, arrays in parts.items()}
+    faults, reasons = _faults(table, agreed, joined["place"])
     reasons.append((task.target, "no class of the target"))
-    faults = np.where((joined["fault"] == 0) & (joined["label"] < 0), len(reasons), joined["fault"]).astype(np.int32)
+    faults = np.where((faults == 0) & (joined["label"] < 0), len(reasons), faults).astype(np.int32)
     by_value = isinstance(task.split, TimeSplit | GroupSplit)
     if by_value:
         lost = joined["value"] < 0 if groups else joined["value"] == np.iinfo(np.int64).min
@@ -92,6 +82,29 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
     return Checked(
         joined["place"], joined["label"], joined["value"] if by_value else None, groups, joined["hash"], faults, reasons
     )
+
+
+def _faults(table: Table, agreed: Agreement, places: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """The first fault of each row, and what the faults are; a few columns at a time, as each takes memory."""
+    conditions: list[str] = []
+    reasons: list[tuple[str, str]] = []
+    for column in agreed.contract.columns:
+        place, form = table.place(column.name), agreed.decision(column.name).form
+        for condition, words in typed.faults(
+            f"c{place}", table.types[place], column.kind, form, column.shape, column.low, column.high
+        ):
+            conditions.append(condition)
+            reasons.append((column.name, words))
+    of_place = np.zeros(table.rows, dtype=np.int32)
+    for start in range(0, len(conditions), AT_ONCE):
+        some = range(start, min(start + AT_ONCE, len(conditions)))
+        counts = table.one(f"SELECT {', '.join(f'count(*) FILTER (WHERE {conditions[at]})' for at in some)} FROM rows")
+        for at, count in zip(some, counts, strict=True):
+            if count:
+                for batch in table.batches(f"SELECT place FROM rows WHERE {conditions[at]}", BATCH):
+                    bad = batch.column("place").to_numpy()
+                    of_place[bad] = np.where(of_place[bad] == 0, at + 1, of_place[bad])
+    return of_place[places], reasons
 
 
 def _split_by(table: Table, agreed: Agreement, task: Task) -> tuple[str, list[str]]:

@@ -192,7 +192,13 @@ def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
     names = ("present", "distinct", "constant", "digest", "fits", "low", "high", "whole", "zeros", "words")
     known = [replace(one, **dict(zip(names, row, strict=True))) for one, row in zip(columns, counted, strict=True)]
     known = [_other_time(table, view, one) if one.guess == "time" and one.also else one for one in known]
-    return [_exactly(table, view, _unfitting(table, view, one)) for one in known]
+    known = [_unfitting(table, view, one) for one in known]
+    few = [one for one in known if one.distinct <= FEW]
+    exact = _asked(table, view, few, lambda one: f"count(DISTINCT {one.column})") if few else []
+    counts = {one.place: int(answer[0]) for one, answer in zip(few, exact, strict=True)}
+    return [
+        replace(one, distinct=counts[one.place]) if one.place in counts else _exactly(table, view, one) for one in known
+    ]
 
 
 def _unfitting(table: Table, view: str, one: Profile) -> Profile:
@@ -216,7 +222,7 @@ def _other_time(table: Table, view: str, one: Profile) -> Profile:
 
 
 def _exactly(table: Table, view: str, one: Profile) -> Profile:
-    if FEW < one.distinct < 0.8 * one.present:
+    if one.distinct < 0.8 * one.present:
         return one
     return replace(one, distinct=int(table.one(f"SELECT count(DISTINCT {one.column}) FROM {view}")[0]))
 

@@ -17,15 +17,16 @@ from data.snapshot import RAW, RECORD, ROWS, Snapshot
 
 MEMORY = "1GB"  # of DuckDB; what does not fit goes to a temporary folder
 THREADS = 4
-BATCH_CELLS = 4_000_000
+SMALL = 2_000_000  # cells up to which a table is held in memory, where many short questions are quick
+WIDE = 400  # columns that one thread may look at, as each takes memory in each thread
 
 
 @dataclass(frozen=True)
 class Table:
     """A source's rows behind a DuckDB connection.
 
-    The view `everything` has the columns c0, c1, … in the order of `names`, whatever these are called, and `place`,
-    the row's number from 0. Empty text and NaN are NULL in it.
+    The view or table `everything` has the columns c0, c1, … in the order of `names`, whatever these are called, and
+    `place`, the row's number from 0. Empty text and NaN are NULL in it.
     """
 
     path: Path
@@ -78,12 +79,14 @@ def opened(task: str, key: str) -> Iterator[Table]:
     names, rows = list(file.schema_arrow.names), file.metadata.num_rows
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{key}.source: the columns {', '.join(twice)} occur more than once; rename them")
+    if not names or not rows:
+        raise InputError(f"{key}.source: it has no {'rows' if names else 'columns'}; bring some")
     about = Snapshot(**json.loads((RAW / task / RECORD).read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory(prefix="duckdb-") as temporary:
         settings: dict[str, Any] = {
             "memory_limit": MEMORY,
             "temp_directory": temporary,
-            "threads": min(THREADS, os.cpu_count() or 1),
+            "threads": max(1, min(THREADS, os.cpu_count() or 1, WIDE // len(names))),
             "autoinstall_known_extensions": False,
         }
         connection = duckdb.connect(":memory:", config=settings)
@@ -99,7 +102,8 @@ def opened(task: str, key: str) -> Iterator[Table]:
             types = [str(row[1]) for row in described[:-1]]
             plain = [_plain(column, kind) for column, kind in zip(columns, types, strict=True)]
             types = ["VARCHAR" if kind.startswith(("ENUM", '"NULL"')) else kind for kind in types]
-            connection.execute(f"CREATE VIEW everything AS SELECT {', '.join([*plain, 'place'])} FROM {source}")
+            form = "TEMP TABLE" if rows * len(names) <= SMALL else "VIEW"
+            connection.execute(f"CREATE {form} everything AS SELECT {', '.join([*plain, 'place'])} FROM {source}")
             yield Table(path, names, types, about.text, about.decimal, rows, about.notes, connection)
         finally:
             connection.close()
