@@ -1,5 +1,6 @@
 """Where a network may start from: the native model of a registered version, taken from its MLflow run."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ def fetch(reference: str, family: str, contract: Contract) -> Iterator[Start]:
     Raises:
         InputError: there is no such version, or it does not fit.
     """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -94,7 +96,7 @@ def fetch(reference: str, family: str, contract: Contract) -> Iterator[Start]:
             raise InputError(
                 f"{wanted}: {number} has other columns or classes than {PREPARED / task}; name another version"
             )
-        start = Start(version.version, version.tags["graph.digest"], version.tags["data.digest"], folder)
+        start = Start(str(version.version), version.tags["graph.digest"], version.tags["data.digest"], folder)
         print(f"starting from {number} (graph {start.digest[:12]}, data {start.data[:12]})", flush=True)
         _warn_of_other_rows(start, task)
         yield start

@@ -26,6 +26,9 @@ class Params(Reading, keras_fit.Training):
     kernel: int = Field(5, ge=1, description="steps that a convolution sees")
     pool: int = Field(2, ge=1, description="steps of which each convolution leaves the largest value")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of units left out in training")
+    noise: float = Field(
+        0.0, ge=0, description="deviation of noise on a sequence's scaled values in training, which have deviation 1"
+    )
     width: int = Field(64, ge=1, description="numbers that stand for a word")
 
 
@@ -71,7 +74,7 @@ def build(params: Params, contract: Contract, size: int = 0) -> Any:
         states = ops.multiply(layers.Embedding(size, params.width, name="words")(given), known)
     else:
         given = keras.Input(contract.columns[0].shape, name="features")
-        states = given
+        states = layers.GaussianNoise(params.noise, name="noise")(given) if params.noise else given
         if len(contract.columns[0].shape) == 3:
             states = layers.Reshape((contract.columns[0].shape[0], -1), name="one_row_a_step")(states)
     for place, filters in enumerate(params.convolutions):

@@ -10,6 +10,7 @@ from training import keras_fit
 from training.families import Rows
 from training.keras_fit import Network
 from training.masked_words import Pretrain
+from training.warm_start import Start
 from training.words import Reading
 
 LIBRARIES = keras_fit.LIBRARIES
@@ -29,39 +30,46 @@ class Params(Reading, keras_fit.Training):
     pretrain: Pretrain | None = Field(None, description="learn from hidden words of the training texts first")
 
 
-def fit(params: Params, rows: Rows, seed: int, unlabelled: pd.Series | None = None) -> Network:
+def fit(params: Params, rows: Rows, seed: int) -> Network:
     """Learn the vocabulary, then the network; from hidden words first, if so declared.
-
-    Args:
-        params: parameters of the network and its training.
-        rows: training and validation rows.
-        seed: of everything that is drawn at random.
-        unlabelled: further texts, for the vocabulary and hidden words.
 
     Raises:
         InputError: the task has more inputs than one text.
     """
-    from training import masked_words
-    from training.keras_front import Words
-
     contract = rows.contract
     if [column.kind for column in contract.columns] != ["text"]:
         raise InputError(
             f"family transformer takes one text, but the columns of {contract.task} are of other kinds; "
             "declare such a column or choose another family"
         )
-    keras_fit.begin(seed)
-    texts = rows.train[contract.names]
-    if unlabelled is not None:
-        texts = pd.concat([texts, unlabelled.to_frame(contract.names[0])], ignore_index=True)
     with keras_fit.starting(params, "transformer", contract) as start:
-        front = Words.load(start.folder, contract, params) if start else Words.learn(texts, contract, params)
-        network = build(params, front.vocabulary.size, len(contract.classes))
-        if start:
-            start.fill(network)
-        if params.pretrain:
-            masked_words.learn(network, front.arrays(texts), params.pretrain, seed)
-        return keras_fit.fit(network, front, params, rows, start)
+        return fit_from(start, params, rows, seed)
+
+
+def fit_from(
+    start: Start | None, params: Params, rows: Rows, seed: int, unlabelled: pd.DataFrame | None = None
+) -> Network:
+    """Fit from a version or from nothing.
+
+    Args:
+        start: where vocabulary and weights come from.
+        params: parameters of the network and its training.
+        rows: training and validation rows.
+        seed: of everything that is drawn at random.
+        unlabelled: further rows, for the vocabulary and hidden words.
+    """
+    from training import masked_words
+    from training.keras_front import Words
+
+    keras_fit.begin(seed)
+    contract, texts = rows.contract, pd.concat([rows.train, unlabelled], ignore_index=True)
+    front = Words.load(start.folder, contract, params) if start else Words.learn(texts, contract, params)
+    network = build(params, front.vocabulary.size, len(contract.classes))
+    if start:
+        start.fill(network)
+    if params.pretrain:
+        masked_words.learn(network, front.arrays(texts), params.pretrain, seed)
+    return keras_fit.fit(network, front, params, rows, start)
 
 
 def build(params: Params, size: int, classes: int) -> Any:
