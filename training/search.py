@@ -117,7 +117,7 @@ def main(
     best = winner(study)
     if best is None:
         raise InputError(f"no trial of {model} was completed; look at the reasons above, or widen the ranges")
-    _show(search, study, best)
+    _show(search, study, best, content["models"][model].get("params") or {})
     if write and state == "complete":
         declaration.write(model, best.user_attrs["params"])
         print(f"\nwritten into {params.PARAMS}; next: dvc repro train@{model}")
@@ -126,7 +126,7 @@ def main(
         raise typer.Exit(130)
 
 
-def _show(search: Search, study: "optuna.Study", best: "optuna.trial.FrozenTrial") -> None:
+def _show(search: Search, study: "optuna.Study", best: "optuna.trial.FrozenTrial", written: dict[str, Any]) -> None:
     metric, first = search.goal.metric, study.trials[0]
     declared = search.model.params.model_dump()
     before = (
@@ -137,8 +137,7 @@ def _show(search: Search, study: "optuna.Study", best: "optuna.trial.FrozenTrial
     counts = Counter(trial.state.name.lower() for trial in study.trials)
     print(f"{search.model.name}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
     print(f"best is trial {best.number}: {metric} {best.value:.4f} on the rows it was chosen by{before}\n")
-    told = {name: declared[name] for name in search.model.params.model_fields_set} | best.user_attrs["params"]
-    print(declaration.lines(search.model.name, told))
+    print(declaration.lines(search.model.name, {**written, **best.user_attrs["params"]}))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pandas as pd
 import pytest
 
 from data.contract import Column, Contract
+from registry import gate
 from registry.conditions import Conditions
 from registry.gate import Verdict, judge
+from training import onnx_graph
+from training.metrics import Evaluation
 
 GRAPHS = Path("candidates/churn")
 STRONG, WEAK = GRAPHS / "churn-logistic/graph.onnx", GRAPHS / "churn-weak/graph.onnx"
@@ -69,6 +73,26 @@ class TestGate:
         assert result.lead is not None
         assert result.lead.value > 0
 
+    @pytest.mark.parametrize("metric", ["accuracy", "f1", "mean_cost"])
+    def test_label_metrics_are_those_of_the_graphs_own_labels(self, metric: str, tmp_path: Path) -> None:
+        prepared = Path("data/prepared/churn")
+        rows, contract = pd.read_parquet(prepared / "test.parquet"), Contract.load(prepared)
+        costs = np.array([[0.0, 1.0], [5.0, 0.0]])
+        always = always_last(STRONG, contract, tmp_path)
+        given = (Conditions(metric=metric, resamples=100), ("version 2", STRONG), ("version 1", always))
+        result = judge(*given, rows, contract, "digest", 1, costs)
+        codes = contract.codes(rows["churned"])
+        said = {"accuracy": codes.mean(), "f1": 2 * codes.mean() / (1 + codes.mean()), "mean_cost": 1 - codes.mean()}
+        assert result.champion_value == pytest.approx(said[metric])
+        assert result.challenger_value != pytest.approx(said[metric])
+
+    @pytest.mark.parametrize(("metric", "label"), [("accuracy", 0), ("f1", 1), ("mean_cost", 1)])
+    def test_the_baseline_gives_the_one_label_that_serves_the_metric_best(self, metric: str, label: int) -> None:
+        codes = np.array([0] * 70 + [1] * 30)
+        costs = np.array([[0.0, 1.0], [5.0, 0.0]])
+        expected = Evaluation(np.tile([0.7, 0.3], (100, 1)), codes, np.full(100, label), costs).values()[metric]
+        assert gate._shares(codes, metric, costs, 2).values()[metric] == expected
+
     def test_a_champion_of_another_contract_is_not_compared_and_the_way_out_is_named(self) -> None:
         contract = Contract.load(Path("data/prepared/churn"))
         other = replace(contract, columns=(Column("tenure", "category"), *contract.columns[1:]))
@@ -92,3 +116,13 @@ def blind(graph: Path, folder: Path) -> Path:
                 attribute.floats[:] = [0.0] * len(attribute.floats)
     onnx.save(model, folder / "blind.onnx")
     return folder / "blind.onnx"
+
+
+def always_last(graph: Path, contract: Contract, folder: Path) -> Path:
+    """The graph, its probabilities as they are, but every row labelled with the last class."""
+    model = onnx.load(graph)
+    classes = next(one for one in model.graph.initializer if one.name == onnx_graph.CLASSES)
+    last = np.array([contract.classes[-1]] * len(contract.classes), dtype=object)
+    classes.CopyFrom(onnx.numpy_helper.from_array(last, classes.name))
+    onnx.save(model, folder / "always.onnx")
+    return folder / "always.onnx"

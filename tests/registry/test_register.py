@@ -3,18 +3,22 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
 
 from data.errors import InputError
 from registry import __main__ as registry_main
 from registry import stages, versions
 from registry.register import register
+from training import candidate as candidates
+from training import tracking
 
 WRITES = (
     "create_experiment",
@@ -100,6 +104,7 @@ def test_a_version_says_where_it_comes_from_and_why_it_is_where_it_is(content: d
     assert version.tags["graph.digest"] == record["digest"]
     assert version.tags["data.digest"] == record["data"]["digest"]
     assert version.tags["dvc.params"] == record["lineage"]["dvc_params"]
+    assert version.tags["decision"] == "the highest probability"
     evidence = MlflowClient().download_artifacts(str(version.run_id), f"versions/{version.version}/verdict.json")
     assert json.loads(Path(evidence).read_text(encoding="utf-8"))["reason"] == version.tags["verdict.reason"]
 
@@ -119,12 +124,33 @@ def test_a_run_has_a_name_parameters_curves_metrics_with_intervals_plots_data_an
         assert low <= run.data.metrics[f"test/{name}"] <= high
     for name in ("fit_seconds", "peak_memory_mib", "graph_kib", "latency_ms"):
         assert run.data.metrics[f"cost/{name}"] > 0
+    record = candidates.read("churn", "churn-logistic")
+    assert record is not None
+    for name, one in record.per_class.items():
+        assert run.data.metrics[f"test_class/{name}/f1"] == one.f1.value
+        assert run.data.metrics[f"test_class/{name}/support"] == one.support
     plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
     assert plots >= {f"plots/{name}.png" for name in ("roc", "precision_recall", "calibration", "confusion_matrix")}
     assert client.list_artifacts(run.info.run_id, "native")[0].path == "native/model.skops"
     assert run.inputs.dataset_inputs[0].dataset.name == "churn"
     assert run.data.tags["dvc.params"]
     assert run.info.end_time - run.info.start_time < 3_600_000
+
+
+def test_classes_of_any_name_are_metrics_of_their_own(content: dict[str, Any]) -> None:
+    record = candidates.read("churn", "churn-logistic")
+    assert record is not None
+    names = ["a/b", "a_b", "..", "é $5 <ü>", "x" * 300, "", " ", "日本"]
+    figures = next(iter(record.per_class.values()))
+    odd = replace(record, per_class={name: replace(figures, support=at) for at, name in enumerate(names)})
+    metrics = tracking._per_class(odd)
+    assert sorted(value for name, value in metrics.items() if name.endswith("support")) == list(range(len(names)))
+    client = MlflowClient()
+    run = client.create_run(tracking.experiment(client, "odd")).info.run_id
+    many = [Metric(f"curve/{name}", 0.5, 0, step) for name in metrics for step in range(100)]
+    tracking.log_metrics(client, run, [Metric(name, value, 0, 0) for name, value in metrics.items()] + many)
+    assert client.get_run(run).data.metrics.items() >= metrics.items()
+    assert len(many) > 1000
 
 
 def test_nothing_that_is_registered_is_a_pickle(content: dict[str, Any]) -> None:

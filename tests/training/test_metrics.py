@@ -126,3 +126,28 @@ def test_an_interval_does_not_need_every_class_in_every_resample() -> None:
     interval = Evaluation(np.c_[1 - score, score], codes).intervals(seed=1)["auc"]
     assert interval.value == interval.high == 1.0
     assert 0.9 < interval.low <= 1.0
+
+
+def test_labels_that_are_not_the_likeliest_change_the_metrics_of_labels_alone(scored: tuple[np.ndarray, ...]) -> None:
+    probabilities, codes, _ = scored
+    classes = probabilities.shape[1]
+    costs = np.arange(classes**2, dtype=float).reshape(classes, classes)
+    chosen = np.roll(codes, 1)
+    plain, other = Evaluation(probabilities, codes).values(), Evaluation(probabilities, codes, chosen, costs).values()
+    of_labels = {"accuracy", "precision", "recall", "f1"}
+    assert {name for name in METRICS if plain[name] != other[name]} == of_labels
+    assert other["accuracy"] == sk.accuracy_score(codes, chosen)
+    assert other["mean_cost"] == pytest.approx(costs[codes, chosen].mean())
+
+
+def test_each_class_is_measured_as_by_scikit_learn(scored: tuple[np.ndarray, ...]) -> None:
+    probabilities, codes, weights = scored
+    labels, evaluation = range(probabilities.shape[1]), Evaluation(probabilities, codes)
+    expected = sk.precision_recall_fscore_support(
+        codes, probabilities.argmax(axis=1), labels=labels, sample_weight=weights, zero_division=0
+    )
+    np.testing.assert_allclose(evaluation.per_class(weights), np.column_stack(expected[:3]))
+    for one, support in zip(evaluation.intervals_per_class(0, 50), np.bincount(codes), strict=True):
+        assert one.support == support
+        for interval in (one.precision, one.recall, one.f1):
+            assert interval.low <= interval.value <= interval.high
