@@ -42,8 +42,7 @@ class Table:
 
     def one(self, query: str) -> tuple[Any, ...]:
         """The only row of a query's answer."""
-        row: tuple[Any, ...] = self.connection.execute(query).fetchone()
-        return row
+        return self.all(query)[0]
 
     def all(self, query: str) -> list[tuple[Any, ...]]:
         """All rows of a short answer."""
