@@ -39,7 +39,7 @@ def main() -> None:
     rows = _rows(contract, few, validation)
     table: list[str] = []
 
-    def measure(name: str, fitted: logistic.Logistic | Network, seconds: float) -> None:
+    def measure(name: str, fitted: Fitted, seconds: float) -> None:
         evaluation = Evaluation(fitted.probabilities(test[contract.names]), contract.codes(test[contract.target]))
         table.append(f"| {name} | {evaluation.intervals(SEED, 200)['accuracy']} | {seconds:.0f} |")
         print(table[-1], flush=True)
