@@ -13,7 +13,8 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 @app.command()
 def check() -> None:
     """Check every task and model that `params.yaml` declares."""
-    from training import models, ranges
+    from training import models
+    from training.search import ranges
 
     content = params.load()
     ranges.check(content)

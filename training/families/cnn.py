@@ -7,9 +7,9 @@ from pydantic import Field
 from data.contract import Column
 from data.errors import InputError
 from data.params import Strict
-from training import keras_fit
 from training.families import Rows
-from training.keras_fit import Network
+from training.networks import fit as keras_fit
+from training.networks.fit import Network
 
 LIBRARIES = keras_fit.LIBRARIES
 
@@ -42,7 +42,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Network:
     Raises:
         InputError: the task has no image or sequence, or augmentation is declared for a sequence.
     """
-    from training.keras_front import Tensor
+    from training.networks.front import Tensor
 
     column = rows.contract.tensor
     if column is None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
-from training.scikit import Pipeline
+from training.scikit.pipeline import Pipeline
 
 LIBRARIES = ("sklearn.compose", "sklearn.tree", "skl2onnx", "skops.io")
 
@@ -28,7 +28,7 @@ class DecisionTree(Pipeline):
 
     def save(self, folder: Path) -> None:
         """Write `model.skops` and `tree.png`."""
-        from training import tree_drawing
+        from training.scikit import tree_drawing
 
         super().save(folder)
         tree_drawing.draw(folder / "tree.png", self.pipeline, self.contract)
@@ -39,8 +39,9 @@ def fit(params: Params, rows: Rows, seed: int) -> DecisionTree:
     from sklearn.pipeline import make_pipeline
     from sklearn.tree import DecisionTreeClassifier
 
-    from training import class_weight, trees_graph
-    from training.features import for_trees
+    from training import class_weight
+    from training.features.preprocessing import for_trees
+    from training.scikit import trees_graph
 
     features, train, validation = for_trees(rows, seed)
     tree = DecisionTreeClassifier(

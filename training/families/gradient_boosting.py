@@ -5,7 +5,7 @@ from pydantic import Field
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
-from training.scikit import Pipeline
+from training.scikit.pipeline import Pipeline
 
 LIBRARIES = ("sklearn.compose", "sklearn.ensemble", "skl2onnx", "skops.io")
 
@@ -30,8 +30,9 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
 
-    from training import class_weight, trees_graph
-    from training.features import for_trees
+    from training import class_weight
+    from training.features.preprocessing import for_trees
+    from training.scikit import trees_graph
 
     features, train, validation = for_trees(rows, seed)
     boosting = HistGradientBoostingClassifier(

@@ -11,7 +11,7 @@ from pydantic import Field
 from data.contract import Contract
 from data.params import Strict
 from training.families import Rows
-from training.sample import stratified
+from training.scikit.sample import stratified
 
 LIBRARIES = ("sklearn.compose", "sklearn.neighbors", "skl2onnx", "skops.io")
 CURVE_ROWS = 1_000  # rows of each split that the loss is measured on
@@ -51,7 +51,7 @@ class Neighbours:
 
     def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
         """Class probabilities by the kept rows, shape (rows, classes)."""
-        from training.features import plain
+        from training.features.preprocessing import plain
 
         given = on_grid(self.features.transform(plain(inputs, self.contract)))
         starts = range(0, max(len(given), 1), CHUNK)
@@ -69,7 +69,7 @@ class Neighbours:
 
     def to_onnx(self) -> Any:
         """Preprocessing by skl2onnx, then distances, the nearest rows and their votes."""
-        from training import features
+        from training.features import preprocessing as features
         from training.onnx_graph import join
 
         return join(features.convert(self.features, self.contract), _graph(self.classifier))
@@ -88,7 +88,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Neighbours:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.preprocessing import FunctionTransformer
 
-    from training.features import plain, preprocessing
+    from training.features.preprocessing import plain, preprocessing
 
     contract, random = rows.contract, np.random.default_rng(seed)
     image = contract.tensor is not None and contract.tensor.kind == "image"  # whose pixels have one scale already

@@ -10,7 +10,7 @@ from data.params import Strict
 from training.class_weight import ClassWeight, by_code
 from training.families import Rows
 from training.prepared import Stored
-from training.scikit import Pipeline
+from training.scikit.pipeline import Pipeline
 
 OUT_OF_CORE = True
 LIBRARIES = ("sklearn.callback", "sklearn.compose", "sklearn.linear_model", "skl2onnx", "skops.io")
@@ -33,7 +33,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     from sklearn.metrics import log_loss
     from sklearn.pipeline import make_pipeline
 
-    from training.features import plain, preprocessing
+    from training.features.preprocessing import plain, preprocessing
 
     features = preprocessing(rows.contract, params.bins, sparse=True)
     if rows.every:
@@ -72,8 +72,8 @@ def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -
     from sklearn.pipeline import make_pipeline
     from sklearn.utils.class_weight import compute_class_weight
 
-    from training import out_of_core
-    from training.features import plain
+    from training.features.preprocessing import plain
+    from training.scikit import out_of_core
 
     classes, history = len(rows.contract.classes), list[dict[str, float]]()
     features.fit(plain(rows.train, rows.contract))

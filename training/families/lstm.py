@@ -6,10 +6,10 @@ from pydantic import Field
 
 from data.contract import Contract
 from data.errors import InputError
-from training import keras_fit
 from training.families import Rows
-from training.keras_fit import Network
-from training.words import Reading
+from training.features.words import Reading
+from training.networks import fit as keras_fit
+from training.networks.fit import Network
 
 LIBRARIES = keras_fit.LIBRARIES
 
@@ -38,7 +38,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Network:
     Raises:
         InputError: the task has neither one sequence nor one text as its input.
     """
-    from training.keras_front import Front, Tensor, Words
+    from training.networks.front import Front, Tensor, Words
 
     contract = rows.contract
     reads_words = [column.kind for column in contract.columns] == ["text"]

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from training import keras_fit
 from training.families import Rows
-from training.keras_fit import Network
+from training.networks import fit as keras_fit
+from training.networks.fit import Network
 
 LIBRARIES = ("sklearn.compose", "skl2onnx", "skops.io", *keras_fit.LIBRARIES)
 
@@ -24,8 +24,8 @@ class Params(keras_fit.Training):
 
 def fit(params: Params, rows: Rows, seed: int) -> Network:
     """Fit preprocessing, then the network."""
-    from training.features import plain, preprocessing
-    from training.keras_front import Features
+    from training.features.preprocessing import plain, preprocessing
+    from training.networks.front import Features
 
     keras_fit.begin(seed)
     with keras_fit.starting(params, "mlp", rows.contract) as start:

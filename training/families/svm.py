@@ -9,8 +9,8 @@ from data.errors import InputError
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
-from training.sample import stratified
-from training.scikit import Pipeline
+from training.scikit.pipeline import Pipeline
+from training.scikit.sample import stratified
 
 LIBRARIES = ("sklearn.calibration", "sklearn.compose", "sklearn.svm", "skl2onnx", "skops.io")
 CURVE_ROWS = 5_000  # rows of each split that the loss is measured on
@@ -40,7 +40,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
 
-    from training.features import plain, preprocessing
+    from training.features.preprocessing import plain, preprocessing
 
     random = np.random.default_rng(seed)
     sparse = params.kernel == "linear"

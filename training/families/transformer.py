@@ -6,12 +6,12 @@ import pandas as pd
 from pydantic import Field
 
 from data.errors import InputError
-from training import keras_fit
 from training.families import Rows
-from training.keras_fit import Network
-from training.masked_words import Pretrain
-from training.warm_start import Start
-from training.words import Reading
+from training.features.words import Reading
+from training.networks import fit as keras_fit
+from training.networks.fit import Network
+from training.networks.masked_words import Pretrain
+from training.networks.warm_start import Start
 
 LIBRARIES = keras_fit.LIBRARIES
 
@@ -58,8 +58,8 @@ def fit_from(
         seed: of everything that is drawn at random.
         unlabelled: further rows, for the vocabulary and hidden words.
     """
-    from training import masked_words
-    from training.keras_front import Words
+    from training.networks import masked_words
+    from training.networks.front import Words
 
     keras_fit.begin(seed)
     contract, texts = rows.contract, pd.concat([rows.train, unlabelled], ignore_index=True)

@@ -148,7 +148,7 @@ def test_the_neighbours_are_those_of_scikit_learn(make_rows: Any) -> None:
 
 
 def knn_table(rows: pd.DataFrame, contract: Contract) -> Any:
-    from training.features import plain
+    from training.features.preprocessing import plain
 
     return plain(rows, contract)
 
@@ -194,7 +194,7 @@ def test_a_rare_class_is_among_the_rows_kept(make_rows: Any, name: str) -> None:
 
 
 def test_of_very_many_categories_the_rare_share_a_feature(compile_graph: Any) -> None:
-    from training import features
+    from training.features import preprocessing as features
 
     random = np.random.default_rng(0)
     names = np.r_[[f"often {k}" for k in range(150)] * 4, [f"rare {k}" for k in range(500)]]

@@ -6,11 +6,11 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from tests.training.test_networks import LSTM, TEXT, made
 
 from data.errors import InputError
-from tests.training.test_networks import LSTM, TEXT, made
-from training import masked_words, warm_start
 from training.families import lstm
+from training.networks import masked_words, warm_start
 
 pytestmark = [
     pytest.mark.xdist_group("networks"),

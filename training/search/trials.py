@@ -11,7 +11,7 @@ from training import tracking
 from training.models import Model
 
 if TYPE_CHECKING:
-    from training.study import Outcome
+    from training.search.study import Outcome
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "stopped": "KILLED", "failed": "FAILED"}
 

@@ -5,7 +5,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.preprocessing import KBinsDiscretizer
 
-from training import bins_graph
+from training.features import bins_graph
 from training.onnx_graph import OPSET
 
 EDGE_CASES = {

@@ -1,4 +1,4 @@
-"""What a transformer gains on few labels from a warm start and from unlabelled texts: `python -m training.few_labels`.
+"""A transformer on few labels, from a warm start and from unlabelled texts: `python -m benchmarks.few_labels`.
 
 Fits on 2,000 labelled reviews of the training split and prints a table of test accuracy. The warm start is from a
 network that was fitted on another domain, Rotten Tomatoes' one-line reviews; the unlabelled texts are the rest of the
@@ -16,11 +16,10 @@ from data import package
 from data.contract import Contract
 from data.prepare import PREPARED
 from data.sources.reviews import REVIEWS
-from training import masked_words
-from training.families import Rows, logistic, transformer
-from training.keras_fit import Network
+from training.families import Fitted, Rows, logistic, transformer
 from training.metrics import Evaluation
-from training.warm_start import Start
+from training.networks import masked_words
+from training.networks.warm_start import Start
 
 LABELS, SEED = 2_000, 7
 SMALL = {"words": 8_000, "length": 96, "head": 32, "width": 48, "inner": 96}

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from data.params import Strict
-from training.words import FIRST, PADDING, UNKNOWN
+from training.features.words import FIRST, PADDING, UNKNOWN
 
 
 class Pretrain(Strict):

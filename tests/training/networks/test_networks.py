@@ -11,8 +11,9 @@ import pytest
 from data.contract import Column, Contract
 from data.errors import InputError
 from data.params import parse
-from training import keras_fit, onnx_graph, parity
+from training import onnx_graph, parity
 from training.families import Rows, cnn, lstm, mlp, transformer
+from training.networks import fit as keras_fit
 
 pytestmark = [
     pytest.mark.xdist_group("networks"),

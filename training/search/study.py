@@ -12,11 +12,12 @@ from data import params
 from data.contract import Contract
 from data.errors import InputError
 from data.prepare import PREPARED
-from training import decision, folds, models, prepared, quiet, ranges
+from training import decision, folds, models, prepared, quiet
 from training.candidate import CANDIDATES
 from training.families import Rows
 from training.metrics import DEFAULT, LOWER_IS_BETTER
 from training.models import Model
+from training.search import ranges
 
 if TYPE_CHECKING:
     import optuna

@@ -4,7 +4,7 @@ import pytest
 import ruamel.yaml
 
 from tests.conftest import ROOT
-from training import declaration
+from training.search import declaration
 
 AWKWARD = """\
 # head

@@ -14,9 +14,10 @@ from data import params
 from data.errors import InputError
 from data.prepare import prepare
 from tests.conftest import churn_table
-from training import declaration, models, ranges, study
-from training import search as searches
-from training.search import Search
+from training import models
+from training.search import __main__ as searches
+from training.search import declaration, ranges, study
+from training.search.__main__ import Search
 
 PARAMS = """\
 # what a person wrote

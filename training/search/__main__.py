@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data import errors, params
 from data.errors import InputError
-from training import declaration, folds, quiet
-from training.study import Outcome, Search, tell, winner
+from training import folds, quiet
+from training.search import declaration
+from training.search.study import Outcome, Search, tell, winner
 
 if TYPE_CHECKING:
     import optuna
@@ -56,8 +57,8 @@ def run(search: Search, study: "optuna.Study", trials: int, timeout: float | Non
     """
     from mlflow.exceptions import MlflowException
 
+    from training.search.trials import Trials
     from training.tracking import reason
-    from training.trials import Trials
 
     with quiet.stderr():
         for library in search.model.family.LIBRARIES:

@@ -24,13 +24,13 @@ class Pipeline:
 
     def probabilities(self, inputs: pd.DataFrame) -> np.ndarray:
         """Class probabilities by scikit-learn, shape (rows, classes)."""
-        from training.features import plain
+        from training.features.preprocessing import plain
 
         return self.pipeline.predict_proba(plain(inputs, self.contract))
 
     def to_onnx(self) -> Any:
         """The preprocessing, converted by skl2onnx, and the classifier behind it."""
-        from training.features import convert
+        from training.features.preprocessing import convert
         from training.onnx_graph import join
 
         if self.classifier_graph is None:

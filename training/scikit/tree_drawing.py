@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.contract import Contract
-from training import categories_graph, inputs
+from training.features import categories_graph, inputs
 
 MOST_LEVELS = 6  # deeper questions are left out of the picture
 NAMED = 5  # categories named in a question

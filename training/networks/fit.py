@@ -12,10 +12,10 @@ from pydantic import Field, field_validator
 from data.contract import Contract
 from data.errors import InputError
 from data.params import Strict
-from training import warm_start
 from training.families import Rows
-from training.keras_front import Front
-from training.warm_start import Start
+from training.networks import warm_start
+from training.networks.front import Front
+from training.networks.warm_start import Start
 
 LIBRARIES = ("tensorflow", "keras", "tf2onnx")
 NETWORK = "network.keras"
@@ -67,7 +67,7 @@ class Network:
 
     def to_onnx(self) -> Any:
         """What stands before the network and the network, joined into one graph."""
-        from training import keras_graph
+        from training.networks import graph as keras_graph
         from training.onnx_graph import join
 
         return join(self.front.to_onnx(), keras_graph.convert(self.network))

@@ -9,8 +9,8 @@ from onnx import TensorProto
 
 from data.contract import Contract
 from data.errors import InputError
-from training import inputs
 from training.families import Rows
+from training.features import inputs
 
 WORD = "[^\x00-/:-@\\[-`{-\u00bf\u1680\u2000-\u206f\u3000-\u303f]+"
 """A word: anything but blanks and punctuation, spelt out so that Python and the graph read it alike."""
@@ -149,7 +149,7 @@ def convert(native: Any, contract: Contract, **options: Any) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    from training import bins_graph, categories_graph, inputs_graph, scaler_graph
+    from training.features import bins_graph, categories_graph, inputs_graph, scaler_graph
     from training.onnx_graph import OPSET, join
 
     bins_graph.register()

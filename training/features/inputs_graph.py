@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from data.contract import Column, Contract
-from training import inputs
+from training.features import inputs
 
 DAY, HOUR = 86_400.0, 3_600.0
 

@@ -10,8 +10,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from data.params import Strict
-from training import inputs
-from training.features import WORD
+from training.features import inputs
+from training.features.preprocessing import WORD
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 

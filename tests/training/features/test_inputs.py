@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from data.contract import Column, Contract
-from training import inputs, inputs_graph, onnx_graph
-from training.features import WORD
+from training import onnx_graph
+from training.features import inputs, inputs_graph
+from training.features.preprocessing import WORD
 from training.graph import _tensor
 
 CLASSES = ("a", "b")

@@ -5,9 +5,9 @@ import onnx
 from onnx import TensorProto
 
 from data.contract import Contract
-from training import inputs_graph
-from training.features import WORD
-from training.words import FIRST, PADDING, UNKNOWN, Vocabulary
+from training.features import inputs_graph
+from training.features.preprocessing import WORD
+from training.features.words import FIRST, PADDING, UNKNOWN, Vocabulary
 
 NO_WORD = "#"  # fills the tokenizer's short rows; no character of a word
 

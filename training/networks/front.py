@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from data.contract import Contract
-from training import words
-from training.words import Reading, Vocabulary
+from training.features import words
+from training.features.words import Reading, Vocabulary
 
 FEATURES, SCALE, VOCABULARY = "features.skops", "scale.json", "vocabulary.json"
 TRUSTED = ["numpy.dtype"]  # what skops would not load otherwise
@@ -45,13 +45,13 @@ class Features:
 
     def arrays(self, rows: pd.DataFrame) -> np.ndarray:
         """Features, float32, shape (rows, features)."""
-        from training.features import plain
+        from training.features.preprocessing import plain
 
         return self.preprocessing.transform(plain(rows, self.contract))
 
     def to_onnx(self) -> Any:
         """The preprocessing, converted by skl2onnx."""
-        from training import features
+        from training.features import preprocessing as features
 
         return features.convert(self.preprocessing, self.contract)
 
@@ -73,7 +73,7 @@ class Tensor:
     @classmethod
     def learn(cls, rows: pd.DataFrame, contract: Contract) -> "Tensor":
         """Mean and deviation of a sequence's channels; an image keeps 0 and 1."""
-        from training import inputs
+        from training.features import inputs
 
         column = contract.columns[0]
         if column.kind == "image":
@@ -91,13 +91,13 @@ class Tensor:
 
     def arrays(self, rows: pd.DataFrame) -> np.ndarray:
         """Values, float32, shape (rows, *shape)."""
-        from training import inputs
+        from training.features import inputs
 
         return (inputs.tensor(rows, self.contract.columns[0]) - self.mean) / self.deviation
 
     def to_onnx(self) -> Any:
         """The scaling as nodes."""
-        from training import inputs_graph
+        from training.features import inputs_graph
 
         return inputs_graph.tensor(self.contract, self.mean, self.deviation)
 
@@ -131,7 +131,7 @@ class Words:
 
     def to_onnx(self) -> Any:
         """Tokeniser and vocabulary as nodes."""
-        from training import words_graph
+        from training.features import words_graph
 
         return words_graph.ids(self.contract, self.vocabulary)
 

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from data.contract import Column, Contract
-from training import onnx_graph, words, words_graph
-from training.words import Reading, Vocabulary
+from training import onnx_graph
+from training.features import words, words_graph
+from training.features.words import Reading, Vocabulary
 
 CONTRACT = Contract("made", "y", (Column("the text", "text"),), ("no", "yes"))
 AWKWARD = [

@@ -10,12 +10,13 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from data.params import Source, Task
-from training import out_of_core, prepared
+from training import prepared
 from training.families import Rows, logistic
 from training.metrics import Evaluation
 from training.models import Model
-from training.out_of_core import Spool
 from training.prepared import Stored
+from training.scikit import out_of_core
+from training.scikit.out_of_core import Spool
 from training.train import train
 
 

@@ -1,0 +1,1 @@
+"""Raw columns as features: in NumPy and scikit-learn, and the same in ONNX."""
