@@ -14,7 +14,7 @@ UI_PORT ?= 5000
 
 INSTALLED := $(VENV)/installed
 
-.PHONY: help install repro test format lock serve ui bench-rows screenshot clean
+.PHONY: help install repro repro-all test format lock serve ui bench-rows screenshot clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,12 @@ $(INSTALLED): requirements.lock
 	@printf 'export %s\n' DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true >> $(VENV)/bin/activate
 	@touch $@
 
-repro: install  ## prepare, train, register and promote what changed
+repro: install  ## prepare, train, register and promote what changed of TASK
+	@start=$$(date +%s); \
+	python -m training check $(TASK) && python -m registry check && dvc repro register@$(TASK) \
+	&& python -m training share $$start
+
+repro-all: install  ## the same for every task
 	@start=$$(date +%s); \
 	python -m training check && python -m registry check && dvc repro && python -m training share $$start
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Annotated
 
 import typer
 
@@ -11,17 +12,22 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 
 
 @app.command()
-def check() -> None:
+def check(task: Annotated[str | None, typer.Argument(help="must be one of the declared tasks")] = None) -> None:
     """Check every task and model that `params.yaml` declares."""
     from training import models
     from training.search import ranges
 
     content = params.load()
+    if task is not None and task not in content["tasks"]:
+        declared = ", ".join(content["tasks"])
+        raise errors.InputError(
+            f"{params.PARAMS}: no task {task!r} under tasks; declared are {declared}: make repro TASK=…"
+        )
     ranges.check(content)
-    for task in content["tasks"]:
-        source.files(params.task(content, task).source, f"tasks.{task}.source")
-        if not models.of_task(content, task):
-            raise errors.InputError(f"{params.PARAMS}: tasks.{task} has no model; declare one under models")
+    for one in content["tasks"]:
+        source.files(params.task(content, one).source, f"tasks.{one}.source")
+        if not models.of_task(content, one):
+            raise errors.InputError(f"{params.PARAMS}: tasks.{one} has no model; declare one under models")
     for name in content.get("search") or {}:
         ranges.declared(content, models.declared(content, name))
 

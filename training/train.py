@@ -17,7 +17,7 @@ from data.prepare import PREPARED
 from training import candidate as candidates
 from training import decision, folds, lineage, parity, prepared, quiet
 from training.candidate import GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
-from training.families import Fitted, Rows
+from training.families import ENSEMBLE, Fitted, Rows
 from training.graph import LABEL, PROBABILITIES, Graph
 from training.metrics import Evaluation, OfClass, Spread
 from training.models import Model
@@ -133,7 +133,7 @@ def _scored(
 
 
 def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:
-    if not model.of.split.folds:
+    if not model.of.split.folds or model.family_name == ENSEMBLE:  # whose members have seen all training rows
         return {}
     found: list[dict[str, float]] = []
     for values in folds.measure(model, contract, fit, validation, seed):

@@ -151,5 +151,5 @@ def test_a_parquet_table_of_three_classes_and_a_perceptron_reach_production(tmp_
     table = churn_table().dropna()
     table["hint"] = table["plan"].str[:1] + table["visits"].mod(2).astype(str)
     table.to_parquet(project.root / "plans.parquet")
-    project.ok("make", "repro")
+    project.ok("make", "repro", "TASK=churn")
     assert registry(project) == ["1,Production,churn-logistic,better", "production=1", "1"]

@@ -6,7 +6,7 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from tests.training.test_networks import LSTM, TEXT, made
+from tests.training.networks.test_networks import LSTM, TEXT, made
 
 from data.errors import InputError
 from training.families import lstm
