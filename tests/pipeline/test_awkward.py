@@ -154,7 +154,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, p
     for name in TABLES:
         place = FILES.get(name, f"{name}.csv")
         lines.append(f"  {name}: {{source: {{path: {place}}}, target: {TARGETS.get(name, 'y')}}}")
-    lines += ["gate: {resamples: 20}", "models:"]
+    lines += ["gate: {resamples: 100}", "models:"]
     lines += [f"  {name}-logistic: {{task: {name}, family: logistic, params: {{C: 100.0}}}}" for name in TABLES]
     project.write("params.yaml", "\n".join(lines) + "\n")
     project.commit("Awkward tables")
