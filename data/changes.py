@@ -53,7 +53,8 @@ def _compared(table: Table, columns: list[Decision]) -> list[Change]:
         looks = "category" if not typed.is_flat(raw) else kind
         read = typed.value(column, raw, looks, one.form)
         absent = typed.marked(column, raw) if kind in ("number", "boolean", "time") else "false"
-        numbers = typed.value(column, raw, "number") if kind == "category" and typed.is_flat(raw) else "NULL"
+        worded = kind == "category" and (raw == "VARCHAR" or typed.is_number(raw))
+        numbers = typed.value(column, raw, "number") if worded else "NULL"
         terms += [f"count({column}) - count(*) FILTER (WHERE {absent})", f"count({read})", f"count({numbers})"]
     answer = table.one(f"SELECT count(*), {', '.join(terms)} FROM everything")
     rows, counts = int(answer[0]), list(answer[1:])

@@ -89,6 +89,15 @@ def test_other_rows_under_the_same_declaration_keep_the_contract(rows: pd.DataFr
     assert sum(len(pd.read_parquet(folder / f"{part}.parquet")) for part in ("train", "validation", "test")) == 120
 
 
+@pytest.mark.parametrize("labels", [[True, False], [1, 2], [1.5, 2.0], ["1", "x"], ["01", "02"]])
+def test_the_same_rows_never_count_as_changed(rows: pd.DataFrame, labels: list[Any]) -> None:
+    native = rows.assign(
+        y=labels * (ROWS // 2), flag=rows["ok"].eq("true"), at=pd.Timestamp("2024-01-01"), one=["x", None, None] * 100
+    )
+    before = contents(run(native, override={"flag": "category", "at": "category"}))
+    assert contents(run(native, override={"flag": "category", "at": "category"})) == before
+
+
 def test_a_new_column_is_told_and_not_used(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     run(rows)
     capsys.readouterr()

@@ -86,7 +86,7 @@ def rare(folder: Path, random: np.random.Generator) -> pd.Series:
 def useless(folder: Path, random: np.random.Generator) -> pd.Series:
     """Native types, with columns that are constant, empty, doubled or only name their row."""
     y = random.choice([True, False], 200)
-    x = random.normal(size=200) + 2 * y
+    x = random.normal(size=200) + 6 * y
     table = pd.DataFrame(
         {
             "customer_id": np.arange(200) + 100,
