@@ -16,7 +16,6 @@ from data.table import SMALL, Table
 COLUMNS = "columns.json"
 SHOWN = 5  # classes quoted in a message
 MOST_CLASSES = 1000
-INSIDE = ("answer/", "first/", "front/", "model/", "next/", "node/", "plain/")  # names within a graph begin so
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,9 @@ def anew(table: Table, task: Task, name: str) -> Agreement:
             + (f" ({why}); name inputs under {key}.override" if why else "; choose another")
         )
     for column in columns:
-        if column.name in ANSWER or column.name.startswith(INSIDE):
-            of = "the answer is" if column.name in ANSWER else "parts of the graph are"
+        if column.name in ANSWER:
             raise InputError(
-                f"params.yaml: {key}: an input cannot be called {column.name!r}, as {of}; rename it in the "
+                f"params.yaml: {key}: an input cannot be called {column.name!r}, as the answer is; rename it in the "
                 f"source, or leave it out by {key}.override: {{{column.name}: drop}}"
             )
     if len(columns) > 1 and any(column.kind in TENSORS for column in columns):

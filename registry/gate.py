@@ -1,5 +1,6 @@
 """The gate: champion and challenger on the same test rows, and a verdict with its evidence."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -48,15 +49,45 @@ class Verdict:
         return cls(lead=Interval(**lead) if lead else None, **content)
 
 
+class Exam:
+    """The test rows of a task, and what each graph answers on them, asked once."""
+
+    def __init__(self, rows: pd.DataFrame, contract: Contract, data: str, costs: np.ndarray | None = None) -> None:
+        """Test rows with their target.
+
+        Args:
+            rows: of the prepared test split.
+            contract: the task's contract.
+            data: digest of the prepared data, noted in verdicts.
+            costs: what labels cost, shape (classes, classes), where the metric is the mean cost.
+        """
+        self.rows, self.contract, self.data, self.costs = rows, contract, data, costs
+        self.codes = contract.codes(rows[contract.target])
+        self._taken: dict[str, Evaluation] = {}
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, path: Path) -> Evaluation:
+        """The graph's own labels and probabilities, measured."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest not in self._taken:
+            labels, probabilities = Graph(path).score(self.rows)
+            answered = self.contract.codes(pd.Series(labels))
+            self._taken[digest] = Evaluation(probabilities, self.codes, answered, self.costs)
+        return self._taken[digest]
+
+    def baseline(self, metric: str) -> Evaluation:
+        """The class shares for every row, with the one label that serves the metric best."""
+        classes = len(self.contract.classes)
+        shares = np.tile(np.bincount(self.codes, minlength=classes) / len(self), (len(self), 1))
+        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+        each = [Evaluation(shares, self.codes, np.full(len(self), label), self.costs) for label in range(classes)]
+        return max(each, key=lambda one: sign * one.values()[metric])
+
+
 def judge(
-    conditions: Conditions,
-    challenger: tuple[str, Path],
-    champion: tuple[str, Path] | None,
-    rows: pd.DataFrame,
-    contract: Contract,
-    data: str,
-    seed: int,
-    costs: np.ndarray | None = None,
+    conditions: Conditions, challenger: tuple[str, Path], champion: tuple[str, Path] | None, exam: Exam, seed: int
 ) -> Verdict:
     """Score both graphs on the test rows and bootstrap their difference row by row.
 
@@ -64,16 +95,13 @@ def judge(
         conditions: metric, margin and confidence.
         challenger: name and graph of what wants to be in Production.
         champion: name and graph of what is there; None compares with the class shares of the rows.
-        rows: test rows with their target.
-        contract: the task's contract.
-        data: digest of the prepared data, noted in the verdict.
+        exam: the test rows.
         seed: of the bootstrap.
-        costs: what labels cost, shape (classes, classes), where the metric is the mean cost.
 
     Returns:
         The verdict "better" only where the interval's lower end lies above the margin: a tie keeps the champion.
     """
-    codes = contract.codes(rows[contract.target])
+    contract = exam.contract
     name = champion[0] if champion else BASELINE
     verdict = partial(
         Verdict,
@@ -82,27 +110,26 @@ def judge(
         metric=conditions.metric,
         margin=conditions.margin,
         confidence=conditions.confidence,
-        rows=len(rows),
-        data=data,
+        rows=len(exam),
+        data=exam.data,
     )
     if champion is None:
-        other_answers = _shares(codes, conditions.metric, costs, len(contract.classes))
+        other_answers = exam.baseline(conditions.metric)
     else:
-        graph = Graph(champion[1])
-        if misfit := _misfit(graph, contract):
+        if misfit := _misfit(Graph(champion[1]), contract):
             reason = (
                 f"{name} does not fit today's data ({misfit}), so nothing was compared and it stays; to replace it: "
                 f"python -m registry promote {contract.task} {challenger[0].split()[-1]} --to Production"
             )
             return verdict(better=False, reason=reason)
-        other_answers = _answers(graph, rows, contract, costs)
+        other_answers = exam.take(champion[1])
     sign = -1.0 if conditions.metric in LOWER_IS_BETTER else 1.0
-    ours = _answers(Graph(challenger[1]), rows, contract, costs).statistic(conditions.metric)
+    ours = exam.take(challenger[1]).statistic(conditions.metric)
     theirs = other_answers.statistic(conditions.metric)
     low, high = bootstrap(
-        lambda w: sign * (ours(w) - theirs(w)), len(rows), seed, conditions.resamples, conditions.confidence
+        lambda w: sign * (ours(w) - theirs(w)), len(exam), seed, conditions.resamples, conditions.confidence
     )
-    value, other = ours(np.ones(len(rows))), theirs(np.ones(len(rows)))
+    value, other = ours(np.ones(len(exam))), theirs(np.ones(len(exam)))
     lead = Interval(sign * (value - other), float(low), float(high))
     better = lead.low > conditions.margin
     reason = (
@@ -110,20 +137,6 @@ def judge(
         f"is {'above' if better else 'not above'} the margin {conditions.margin:g}"
     )
     return verdict(better=better, reason=reason, challenger_value=value, champion_value=other, lead=lead)
-
-
-def _answers(graph: Graph, rows: pd.DataFrame, contract: Contract, costs: np.ndarray | None) -> Evaluation:
-    """The graph's own labels and probabilities, measured."""
-    labels, probabilities = graph.score(rows)
-    return Evaluation(probabilities, contract.codes(rows[contract.target]), contract.codes(pd.Series(labels)), costs)
-
-
-def _shares(codes: np.ndarray, metric: str, costs: np.ndarray | None, classes: int) -> Evaluation:
-    """The class shares for every row, with the one label that serves the metric best."""
-    shares = np.tile(np.bincount(codes, minlength=classes) / len(codes), (len(codes), 1))
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    each = [Evaluation(shares, codes, np.full(len(codes), label), costs) for label in range(classes)]
-    return max(each, key=lambda one: sign * one.values()[metric])
 
 
 def _misfit(graph: Graph, contract: Contract) -> str | None:

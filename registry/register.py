@@ -17,7 +17,7 @@ from data.prepare import PREPARED
 from registry import conditions as gate_conditions
 from registry import gate, stages, versions
 from registry.conditions import Conditions
-from registry.gate import Verdict
+from registry.gate import Exam, Verdict
 from training import candidate as candidates
 from training import lineage, models
 from training.candidate import Candidate
@@ -50,7 +50,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     conditions = gate_conditions.of_task(content, task)
     found = [candidate for name in declared if (candidate := candidates.read(task, name))]
     if not found:
-        names = " ".join(f"train@{name}" for name in declared)
+        names = " ".join(f"{'ensemble' if name in content['ensembles'] else 'train'}@{name}" for name in declared)
         raise InputError(
             f"{params.PARAMS}: no declared candidate of {task} lies in {candidates.CANDIDATES / task}; "
             f"run `dvc repro {names}`"
@@ -59,16 +59,17 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     entries = [Entry(candidate, *versions.ensure(client, candidate)) for candidate in found]
     stages.reconcile(client, task)
     entries.sort(key=lambda entry: _strength(entry, conditions), reverse=True)
-    for entry in entries:
-        if VERDICT_TAG not in entry.version.tags:
-            _consider(client, entry, entries, conditions, content)
+    if unjudged := [entry for entry in entries if VERDICT_TAG not in entry.version.tags]:
+        exam = _exam(content, task)
+        for entry in unjudged:
+            _consider(client, entry, entries, conditions, exam, content["seed"])
     return [
         Entry(entry.candidate, client.get_model_version(task, entry.version.version), entry.new) for entry in entries
     ]
 
 
 def _consider(
-    client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, content: dict[str, Any]
+    client: MlflowClient, entry: Entry, entries: list[Entry], conditions: Conditions, exam: Exam, seed: int
 ) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task, version = entry.candidate.task, entry.version
@@ -76,7 +77,7 @@ def _consider(
     if verdict is None:
         champion = stages.current(client, task, stages.PRODUCTION)
         print(f"{task}: judging version {version.version} ({entry.candidate.model})", flush=True)
-        verdict = _judge(entry, champion, conditions, content)
+        verdict = _judge(entry, champion, conditions, exam, seed)
         client.log_text(_run(version), verdict.to_json(), f"versions/{version.version}/{EVIDENCE}")
     loser: ModelVersion | None = version
     if verdict.better:
@@ -122,21 +123,17 @@ def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
         return Verdict.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, content: dict[str, Any]) -> Verdict:
-    prepared = PREPARED / entry.candidate.task
-    contract = Contract.load(prepared)
+def _judge(entry: Entry, champion: ModelVersion | None, conditions: Conditions, exam: Exam, seed: int) -> Verdict:
     with tempfile.TemporaryDirectory() as temporary:
         holder = (_name(champion), versions.graph(champion, Path(temporary))) if champion else None
-        return gate.judge(
-            conditions,
-            (_name(entry.version), entry.candidate.graph),
-            holder,
-            pd.read_parquet(prepared / "test.parquet"),
-            contract,
-            lineage.folder_digest(prepared),
-            content["seed"],
-            cost_matrix(params.task(content, contract.task).decision, contract.classes),
-        )
+        return gate.judge(conditions, (_name(entry.version), entry.candidate.graph), holder, exam, seed)
+
+
+def _exam(content: dict[str, Any], task: str) -> Exam:
+    prepared = PREPARED / task
+    contract = Contract.load(prepared)
+    costs = cost_matrix(params.task(content, task).decision, contract.classes)
+    return Exam(pd.read_parquet(prepared / "test.parquet"), contract, lineage.folder_digest(prepared), costs)
 
 
 def _run(version: ModelVersion) -> str:

@@ -103,6 +103,8 @@ def _strings(values: pd.Series, name: str) -> np.ndarray:
     """Texts, with "" for missing; whole numbers that are floats, since some are missing, without the ".0"."""
     if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():
         values = values.astype("Int64")
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.fillna("").to_numpy(dtype=object)
     if any(isinstance(value, list | dict) for value in values):
         raise ValueError(f"{name}: a value is a list or an object; expected a text or null")
     return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object)

@@ -86,6 +86,11 @@ class Ranking:
         ordered = score[self.order]
         self.ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
         self.truth = truth[self.order].astype(np.float64)
+        upwards = self.order[::-1]
+        self.positive, self.negative = upwards[truth[upwards]], upwards[~truth[upwards]]
+        self.below, self.up_to = (
+            np.searchsorted(score[self.negative], score[self.positive], side) for side in ("left", "right")
+        )
 
     def found(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weight of positive rows, and of all rows, at or above each distinct score, descending."""
@@ -95,23 +100,16 @@ class Ranking:
 
     def auc(self, weights: np.ndarray) -> float:
         """Probability that a positive row outranks a negative one; NaN if either is absent."""
-        return _auc(*self.found(weights))
+        outranked = np.concatenate([[0.0], np.cumsum(weights[self.negative])])
+        hits = weights[self.positive]
+        pairs = hits.sum() * outranked[-1]
+        return float(hits @ (outranked[self.below] + outranked[self.up_to]) / 2 / pairs) if pairs else float("nan")
 
-    def auc_and_average_precision(self, weights: np.ndarray) -> tuple[float, float]:
-        """Both figures from one pass."""
+    def average_precision(self, weights: np.ndarray) -> float:
+        """Mean precision at each positive row, from the highest score down; NaN if there is none."""
         hits, named = self.found(weights)
-        if not hits[-1]:
-            return float("nan"), float("nan")
         precision = hits / np.maximum(named, np.finfo(np.float64).tiny)
-        average_precision = np.dot(np.diff(hits, prepend=0.0), precision) / hits[-1]
-        return _auc(hits, named), float(average_precision)
-
-
-def _auc(hits: np.ndarray, named: np.ndarray) -> float:
-    misses = named - hits
-    pairs = hits[-1] * misses[-1]
-    area = np.trapezoid(hits, misses) + hits[0] * misses[0] / 2
-    return float(area / pairs) if pairs else float("nan")
+        return float(np.dot(np.diff(hits, prepend=0.0), precision) / hits[-1]) if hits[-1] else float("nan")
 
 
 class Evaluation:
@@ -162,7 +160,7 @@ class Evaluation:
     def under(self, weights: np.ndarray) -> np.ndarray:
         """The metrics in the order of `names`, for row weights of shape (rows,)."""
         total = weights.sum()
-        ranked = np.array([r.auc_and_average_precision(weights) for r in self.rankings]).mean(axis=0)
+        ranked = np.mean([(one.auc(weights), one.average_precision(weights)) for one in self.rankings], axis=0)
         gaps = np.bincount(self.bin, weights * self.gap, BINS)
         costs = [] if self.costs is None else [(self.confusion(weights) * self.costs).sum() / total]
         return np.array(

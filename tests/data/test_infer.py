@@ -226,11 +226,6 @@ def refusal(table: pd.DataFrame, **said: Any) -> str:
         ({"y": Y}, {"override": {"x": "drop"}}, "no usable column besides 'y' ('x': declared)"),
         ({"y": [None] * ROWS}, {}, "every value of 'y' is missing"),
         ({"y": Y, "label": times(["1", "2", "3"])}, {}, "an input cannot be called 'label', as the answer is"),
-        (
-            {"y": Y, "first/c0": times(["1", "2", "3"])},
-            {},
-            "an input cannot be called 'first/c0', as parts of the graph",
-        ),
         ({"y": Y}, {"split": {"by": "group", "column": "z"}}, "tasks.t.split.column: the source has no column 'z'"),
         (
             {"y": Y},

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 from data.contract import Column, Contract
-from registry import gate
 from registry.conditions import Conditions
-from registry.gate import Verdict, judge
+from registry.gate import Exam, Verdict, judge
 from training import onnx_graph
 from training.metrics import Evaluation
 
@@ -26,9 +25,7 @@ def verdict(champion: Path | None, challenger: Path = STRONG, contract: Contract
         Conditions(**{"resamples": 200, **gate}),
         ("version 2", challenger),
         ("version 1", champion) if champion else None,
-        pd.read_parquet(prepared / "test.parquet"),
-        contract or Contract.load(prepared),
-        "digest of the data",
+        Exam(pd.read_parquet(prepared / "test.parquet"), contract or Contract.load(prepared), "digest of the data"),
         seed=1,
     )
 
@@ -80,7 +77,7 @@ class TestGate:
         costs = np.array([[0.0, 1.0], [5.0, 0.0]])
         always = always_last(STRONG, contract, tmp_path)
         given = (Conditions(metric=metric, resamples=100), ("version 2", STRONG), ("version 1", always))
-        result = judge(*given, rows, contract, "digest", 1, costs)
+        result = judge(*given, Exam(rows, contract, "digest", costs), 1)
         codes = contract.codes(rows["churned"])
         said = {"accuracy": codes.mean(), "f1": 2 * codes.mean() / (1 + codes.mean()), "mean_cost": 1 - codes.mean()}
         assert result.champion_value == pytest.approx(said[metric])
@@ -91,7 +88,9 @@ class TestGate:
         codes = np.array([0] * 70 + [1] * 30)
         costs = np.array([[0.0, 1.0], [5.0, 0.0]])
         expected = Evaluation(np.tile([0.7, 0.3], (100, 1)), codes, np.full(100, label), costs).values()[metric]
-        assert gate._shares(codes, metric, costs, 2).values()[metric] == expected
+        contract = Contract("t", "y", (Column("x", "number"),), ("no", "yes"))
+        exam = Exam(pd.DataFrame({"y": np.array(contract.classes)[codes]}), contract, "digest", costs)
+        assert exam.baseline(metric).values()[metric] == expected
 
     def test_a_champion_of_another_contract_is_not_compared_and_the_way_out_is_named(self) -> None:
         contract = Contract.load(Path("data/prepared/churn"))

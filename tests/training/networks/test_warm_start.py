@@ -6,9 +6,9 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from tests.training.networks.test_networks import LSTM, TEXT, made
 
 from data.errors import InputError
+from tests.training.networks.test_networks import LSTM, TEXT, made
 from training.families import lstm
 from training.networks import masked_words, warm_start
 
