@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from data.contract import Column, Contract
 from training import onnx_graph
 from training.features import words, words_graph
+from training.features.inputs_graph import raw
 from training.features.words import Reading, Vocabulary
 
 CONTRACT = Contract("made", "y", (Column("the text", "text"),), ("no", "yes"))
@@ -39,7 +40,7 @@ def session(vocabulary: Vocabulary) -> onnxruntime.InferenceSession:
 
 def by_graph(vocabulary: Vocabulary, texts: list[str]) -> np.ndarray:
     given = np.array(texts, dtype=object).reshape(-1, 1)
-    (found,) = session(vocabulary).run(None, {"the text": given})
+    (found,) = session(vocabulary).run(None, {raw(0): given})
     return found
 
 
