@@ -155,7 +155,11 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     root = tmp_path_factory.mktemp("flights") / "project"
     root.mkdir()
     project = checkout(root)
-    for usual, less in (("batch_size: 2048, epochs: 8", "batch_size: 2048, epochs: 2"), ("trees: 60", "trees: 6"), ("rounds: 200", "rounds: 20")):
+    for usual, less in (
+        ("batch_size: 2048, epochs: 8", "batch_size: 2048, epochs: 2"),
+        ("trees: 60", "trees: 6"),
+        ("rounds: 200", "rounds: 20"),
+    ):
         project.replace("params.yaml", usual, less)
     project.commit("Less to fit")
     return project, project.ok("make", "repro")
