@@ -13,7 +13,7 @@ SEED = "seed: 3"
 MODEL = "  fruit-logistic: {task: fruit, family: logistic}"
 
 WRONG = [
-    (SEED, "sed: 3", "'sed'", "the sections are seed, tasks, models, ensembles, gate"),
+    (SEED, "sed: 3", "'sed'", "the sections are seed, tasks, models, ensembles, search, gate"),
     (TARGET, TARGET + "    colums: {}\n", "tasks.fruit.colums", "known are source, target, positive, columns"),
     (PLACE, "source: {path: fruit.csv, sheet: 1}", "tasks.fruit.source.sheet", "remove it"),
     (TARGET, "", "tasks.fruit.target", "missing; add it"),
@@ -80,7 +80,7 @@ def test_a_wrong_declaration_names_the_key_and_the_fix(
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "just words\n"])
 def test_a_file_without_sections_says_which_are_expected(declare: Callable[..., Path], content: str) -> None:
     (declare() / "params.yaml").write_text(content)
-    assert "expected the sections seed, tasks, models, ensembles, gate" in refusal()
+    assert "expected the sections seed, tasks, models, ensembles, search, gate" in refusal()
 
 
 @pytest.mark.parametrize("tasks", ["tasks: {}", "tasks:", "tasks: [fruit]", ""])

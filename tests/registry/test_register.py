@@ -115,7 +115,8 @@ def test_a_run_has_a_name_parameters_curves_metrics_with_intervals_plots_data_an
     client = MlflowClient()
     run = client.get_run(str(register(content, "churn")[0].version.run_id))
     assert run.info.run_name.startswith("churn-logistic ")
-    assert run.data.params == {"family": "logistic", "seed": "3", "C": "1.0", "max_iter": "200", "bins": "none"}
+    declared = {"C": "1.0", "max_iter": "200", "bins": "none", "class_weight": "none"}
+    assert run.data.params == {"family": "logistic", "seed": "3", **declared}
     curve = client.get_metric_history(run.info.run_id, "curve/validation_loss")
     assert [point.step for point in curve] == list(range(len(curve)))
     assert len(curve) > 1

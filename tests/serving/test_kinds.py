@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.pyfunc import scoring_server
 
 from data import params
+from data.fetch import fetch
 from data.prepare import prepare
 from registry import versions
 from training import candidate, models
@@ -122,6 +123,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
         content = params.load()
         running = {}
         for name, declaration in content["models"].items():
+            fetch(content, name)
             prepare(content, name)
             train(models.declared(content, name), declaration, content["seed"])
             running[name] = one = Served(name)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
+from data.fetch import fetch
 from data.prepare import prepare
 from tests.conftest import churn_table
 from training import candidate, folds, models, prepared
@@ -81,6 +82,7 @@ def test_a_candidate_has_each_metric_over_its_folds(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     churn_table(400).to_csv("churn.csv", index=False)
     declarations = content(decision={"aim": "cost", "costs": {"yes": {"no": 3}}})
+    fetch(declarations, "churn")
     prepare(declarations, "churn")
     model = models.declared(declarations, "m")
     found = train(model, declarations["models"]["m"], 3)
@@ -97,7 +99,7 @@ def test_a_candidate_has_each_metric_over_its_folds(tmp_path: Path, monkeypatch:
 
     steps: list[int] = []
     contract = prepared.contract("churn")
-    fit, validation = (prepared.split(contract, part) for part in ("train", "validation"))
+    fit, validation = (prepared.Stored(contract, part).held(0) for part in ("train", "validation"))
     list(folds.measure(model, contract, fit, validation, 3, lambda step, loss: steps.append(step)))
     assert [step // STEPS for step in steps if step % STEPS == 0] == [0, 1, 2]
 
@@ -105,9 +107,10 @@ def test_a_candidate_has_each_metric_over_its_folds(tmp_path: Path, monkeypatch:
 def test_a_fold_without_a_class_to_fit_on_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     churn_table(200).to_csv("churn.csv", index=False)
+    fetch(content(), "churn")
     prepare(content(), "churn")
     contract = prepared.contract("churn")
-    fit = prepared.split(contract, "train")
+    fit = prepared.Stored(contract, "train").held(0)
     pd.DataFrame({"fold": fit.codes.astype(np.int8)}).to_parquet("data/prepared/churn/folds.parquet")
     with pytest.raises(InputError, match=r"fold 1 leaves no row of class 'no' to fit on"):
         list(folds.measure(declared(), contract, fit, fit, 3))

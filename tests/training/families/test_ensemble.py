@@ -125,7 +125,7 @@ def declared(members_given: list[str], place: str = "ensembles", family: str = "
     both = {"task": "fish", "family": family, "params": {"members": members_given} if family == "ensemble" else {}}
     single = {name: {"task": task, "family": "logistic"} for name, task in (("a", "fish"), ("b", "fish"), ("c", "eel"))}
     return {
-        "tasks": {"fish": {}, "eel": {}},
+        "tasks": {name: {"source": {"path": "made.csv"}, "target": "y"} for name in ("fish", "eel")},
         "models": single | {"both": both},
         "ensembles": {"both": both} if place == "ensembles" else {},
     }

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from data import params
 from data.errors import InputError
+from data.fetch import fetch
 from data.prepare import prepare
 from tests.conftest import churn_table
 from training import models
@@ -54,6 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) 
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS, encoding="utf-8")
     churn_table(300).to_csv("churn.csv", index=False)
+    fetch(params.load(), "churn")
     prepare(params.load(), "churn")
     Path("data/prepared/churn/test.parquet").unlink()
     shutil.copy(empty_store, tmp_path / "mlflow.db")
