@@ -1,5 +1,7 @@
 """`python -m data fetch | inspect | prepare | accept TASK`."""
 
+from typing import Any
+
 import typer
 
 from data import errors, params
@@ -12,11 +14,16 @@ def _commands() -> None:
     """Turn a declared source into checked splits and a contract."""
 
 
+def _declaring(task: str) -> dict[str, Any]:
+    content = params.load()
+    params.task(content, task)
+    return content
+
+
 @app.command()
 def fetch(task: str) -> None:
     """Take a snapshot of the rows of TASK's source, unless it is the same as before."""
-    content = params.load()
-    params.task(content, task)
+    content = _declaring(task)
 
     from data.fetch import fetch as run
 
@@ -26,8 +33,7 @@ def fetch(task: str) -> None:
 @app.command()
 def inspect(task: str) -> None:
     """Show the contract of TASK: each column, what was decided and why, and how to decide otherwise."""
-    content = params.load()
-    params.task(content, task)
+    content = _declaring(task)
 
     from data.inspect import inspect as run
 
@@ -37,8 +43,7 @@ def inspect(task: str) -> None:
 @app.command()
 def prepare(task: str) -> None:
     """Check and split the rows of TASK, as `params.yaml` declares it and its contract says."""
-    content = params.load()
-    params.task(content, task)
+    content = _declaring(task)
 
     from data.prepare import prepare as run
 
@@ -48,8 +53,7 @@ def prepare(task: str) -> None:
 @app.command()
 def accept(task: str) -> None:
     """Take the source of TASK as it is now: fetch it and make its contract anew."""
-    content = params.load()
-    params.task(content, task)
+    content = _declaring(task)
 
     from data.fetch import fetch as take
     from data.prepare import prepare as run

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 
 from data.contract import Contract
@@ -38,3 +39,21 @@ def by_code(given: Given, contract: Contract) -> dict[int, float] | Literal["bal
             f"it has {', '.join(map(repr, contract.classes))}"
         )
     return {code: given.get(name, 1.0) for code, name in enumerate(contract.classes)}
+
+
+def of_classes(given: Given, contract: Contract, codes: np.ndarray) -> np.ndarray:
+    """The weight of each class, float64, shape (classes,).
+
+    Args:
+        given: the parameter.
+        contract: names the classes.
+        codes: the training rows' classes, which `balanced` makes weigh the same in total.
+
+    Raises:
+        InputError: the task has no such class.
+    """
+    named = by_code(given, contract)
+    count = len(contract.classes)
+    if named == "balanced":
+        return len(codes) / (count * np.maximum(np.bincount(codes, minlength=count), 1))
+    return np.array([named.get(code, 1.0) if isinstance(named, dict) else 1.0 for code in range(count)])

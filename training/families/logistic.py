@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from data.params import Strict
-from training.class_weight import ClassWeight, by_code
+from training.class_weight import ClassWeight, by_code, of_classes
 from training.families import Rows
 from training.prepared import Stored
 from training.scikit.pipeline import Pipeline
@@ -70,7 +70,6 @@ def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -
     """Fit the preprocessing on the sample and the regression on all rows; validation loss is that of its sample."""
     from sklearn.metrics import log_loss
     from sklearn.pipeline import make_pipeline
-    from sklearn.utils.class_weight import compute_class_weight
 
     from training.features.preprocessing import plain
     from training.scikit import out_of_core
@@ -88,10 +87,7 @@ def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -
 
     batches = ((features.transform(plain(some.inputs, rows.contract)), some.codes) for some in every.batches())
     with out_of_core.Spool(batches) as spool:
-        weights = compute_class_weight(
-            by_code(params.class_weight, rows.contract),
-            classes=np.arange(classes),
-            y=np.concatenate([codes for _, codes in spool]),
-        )
+        codes = np.concatenate([codes for _, codes in spool])
+        weights = of_classes(params.class_weight, rows.contract, codes)
         regression = out_of_core.fit(spool, classes, params.C, params.max_iter, weights, told=note)
     return Pipeline(make_pipeline(features, regression), rows.contract, history)

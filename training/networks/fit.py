@@ -10,8 +10,8 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from data.contract import Contract
-from data.errors import InputError
 from data.params import Strict
+from training.class_weight import ClassWeight, of_classes
 from training.families import Rows
 from training.networks import warm_start
 from training.networks.front import Front
@@ -31,9 +31,7 @@ class Training(Strict):
     batch_size: int = Field(64, ge=1)
     epochs: int = Field(30, ge=1, description="most epochs")
     patience: int = Field(5, ge=1, description="epochs without a better validation loss before training stops")
-    class_weight: Literal["balanced"] | dict[str, float] | None = Field(
-        None, description="weight of each class, 1 where not named; balanced: every class weighs the same in total"
-    )
+    class_weight: ClassWeight = None
     warm_start: str | None = Field(
         None, description="stage or number of a registered version of the same family, whose weights to start from"
     )
@@ -42,11 +40,6 @@ class Training(Strict):
     @classmethod
     def _versions_are_numbers(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
-
-    @field_validator("class_weight", mode="before")
-    @classmethod
-    def _classes_may_be_numbers(cls, value: object) -> object:
-        return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
 
 
 @dataclass
@@ -111,7 +104,7 @@ def fit(
     """
     import keras
 
-    weights = class_weights(params.class_weight, rows.contract, rows.train_codes)
+    weights = of_classes(params.class_weight, rows.contract, rows.train_codes).astype(np.float32)
     train = front.arrays(rows.train)
     trained = keras.Sequential([augmentation, network]) if augmentation else network
     steps = params.epochs * -(-len(train) // params.batch_size)
@@ -151,21 +144,3 @@ def optimiser(params: Training, steps: int) -> Any:
         "adam": keras.optimizers.Adam,
     }
     return makers[params.optimiser](rate)
-
-
-def class_weights(declared: Literal["balanced"] | dict[str, float] | None, contract: Contract, codes: Any) -> Any:
-    """The weight of each class, float32, shape (classes,).
-
-    Raises:
-        InputError: a weight is declared for a class that the task does not have.
-    """
-    weights = np.ones(len(contract.classes), np.float32)
-    if declared == "balanced":
-        counts = np.bincount(codes, minlength=len(weights))
-        return (len(codes) / (len(weights) * np.maximum(counts, 1))).astype(np.float32)
-    for name, weight in (declared or {}).items():
-        if name not in contract.classes:
-            known = ", ".join(contract.classes)
-            raise InputError(f"params.yaml: class_weight: {contract.target!r} has no class {name!r}; known are {known}")
-        weights[contract.classes.index(name)] = weight
-    return weights

@@ -1,6 +1,5 @@
 """Where a network may start from: the native model of a registered version, taken from its MLflow run."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,9 +62,9 @@ def fetch(reference: str, family: str, contract: Contract) -> Iterator[Start]:
     Raises:
         InputError: there is no such version, or it does not fit.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+
+    from training.tracking import MlflowClient
 
     task, wanted = contract.task, f"warm_start: {reference}"
     client = MlflowClient()

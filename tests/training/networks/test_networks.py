@@ -12,6 +12,7 @@ from data.contract import Column, Contract
 from data.errors import InputError
 from data.params import parse
 from training import onnx_graph, parity
+from training.class_weight import of_classes
 from training.families import Rows, cnn, lstm, mlp, transformer
 from training.networks import fit as keras_fit
 
@@ -122,14 +123,14 @@ def test_a_heavier_class_is_said_more_often() -> None:
 def test_balanced_classes_weigh_the_same_in_total() -> None:
     contract = Contract("made", "y", (TEXT,), ("a", "b", "c"))
     codes = np.array([0] * 6 + [1] * 3 + [2])
-    weights = keras_fit.class_weights("balanced", contract, codes)
+    weights = of_classes("balanced", contract, codes)
     np.testing.assert_allclose(np.bincount(codes) * weights, 10 / 3, rtol=1e-6)
 
 
 def test_a_weight_for_an_unknown_class_names_the_known_ones() -> None:
     contract = Contract("made", "y", (TEXT,), ("a", "b"))
-    with pytest.raises(InputError, match="'y' has no class 'x'; known are a, b"):
-        keras_fit.class_weights({"x": 2.0}, contract, np.array([0, 1]))
+    with pytest.raises(InputError, match="'y' has no class 'x'; it has 'a', 'b'"):
+        of_classes({"x": 2.0}, contract, np.array([0, 1]))
 
 
 def test_training_changes_images_and_the_graph_does_not(compile_graph: Any) -> None:
