@@ -235,6 +235,11 @@ def bootstrap(
     Returns:
         Lower and upper ends, shaped like the statistic; resamples that lack a class, where it is NaN, do not count.
     """
+    return percentiles(resampled(statistic, rows, seed, resamples), confidence)
+
+
+def resampled(statistic: Callable[[np.ndarray], Any], rows: int, seed: int, resamples: int) -> np.ndarray:
+    """The statistic of each resample that `bootstrap` draws, shape (..., resamples); the seed alone decides the draws."""
 
     def of_each(drawn: np.ndarray, axis: int) -> np.ndarray:
         counts = (np.bincount(one, minlength=rows).astype(np.float64) for one in drawn)
@@ -251,6 +256,11 @@ def bootstrap(
             method="percentile",
             rng=np.random.default_rng(seed),
         )
+    return np.asarray(result.bootstrap_distribution)
+
+
+def percentiles(distribution: np.ndarray, confidence: float) -> tuple[Any, Any]:
+    """The ends of the interval that holds the share `confidence` of resamples, shape (...); NaN does not count."""
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(result.bootstrap_distribution, [tail, 1 - tail], axis=-1)
+    low, high = np.nanquantile(distribution, [tail, 1 - tail], axis=-1)
     return low, high
