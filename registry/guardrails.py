@@ -83,6 +83,6 @@ def check(figures: Figures, conditions: Conditions) -> list[Guardrail]:
         worst = (min if bound == "lowest" else max)(known, default=(None, "any slice, as none is large enough"))
         hold(f"{metric} on {worst[1]}", worst[0], getattr(declared.slices, bound), bound)
     hold("calibration error", figures.calibration_error, declared.calibration_error)
-    hold("milliseconds for a row", figures.latency_ms, declared.latency_ms)
-    hold("size in MiB", figures.size_mib, declared.size_mib)
+    hold("latency of a row in ms", figures.latency_ms, declared.latency_ms)
+    hold("size of the graph in MiB", figures.size_mib, declared.size_mib)
     return found

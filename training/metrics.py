@@ -239,7 +239,7 @@ def bootstrap(
 
 
 def resampled(statistic: Callable[[np.ndarray], Any], rows: int, seed: int, resamples: int) -> np.ndarray:
-    """The statistic of each resample that `bootstrap` draws, shape (..., resamples); the seed alone decides the draws."""
+    """The statistic of each resample that `bootstrap` draws, shape (..., resamples)."""
 
     def of_each(drawn: np.ndarray, axis: int) -> np.ndarray:
         counts = (np.bincount(one, minlength=rows).astype(np.float64) for one in drawn)
