@@ -13,9 +13,10 @@ from data.errors import InputError
 from registry import guardrails
 from registry.comparison import Resamples, compare
 from registry.conditions import Conditions
+from registry.evidence import ComparedSlice, Verdict
 from registry.guardrails import Figures
+from registry.row_hashes import Rows
 from registry.seen import Seen
-from registry.verdict import ComparedSlice, Verdict
 from training.graph import Graph
 from training.metrics import LOWER_IS_BETTER, Evaluation
 
@@ -25,7 +26,14 @@ BASELINE = "baseline"  # the champion while there is none: class shares for ever
 class Exam:
     """The test rows of a task, and what each graph answers on them, asked once."""
 
-    def __init__(self, rows: pd.DataFrame, contract: Contract, data: str, costs: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        contract: Contract,
+        data: str,
+        costs: np.ndarray | None = None,
+        split: Rows | None = None,
+    ) -> None:
         """Test rows with their target.
 
         Args:
@@ -33,7 +41,9 @@ class Exam:
             contract: the task's contract.
             data: digest of the prepared data, noted in verdicts.
             costs: what labels cost, shape (classes, classes), where the metric is the mean cost.
+            split: the rows of all splits as hashes, to tell which of them a graph was fitted on.
         """
+        self.split = split
         self.rows, self.contract, self.data, self.costs = rows, contract, data, costs
         self.codes = contract.codes(rows[contract.target])
         self._graphs: dict[str, Graph] = {}
