@@ -1,5 +1,6 @@
 """Challengers that were fitted on what are test rows now, with real splits and a real MLflow store."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from data import params
 from data.contract import Contract
 from data.errors import InputError
 from data.prepare import prepare
+from registry import __main__ as registry_main
+from registry.evidence import Verdict
 from registry.row_hashes import Rows, keep
 from registry.seen import Fitted, Seen, SeenRowsError, check
 from training import candidate as candidates
@@ -107,3 +111,32 @@ def test_an_ensemble_was_fitted_on_what_its_members_were(logistic: Candidate) ->
     (member.folder / "candidate.json").unlink()
     with pytest.raises(SeenRowsError, match=r"member churn-logistic is not there.*dvc repro train@churn-logistic"):
         Fitted.of_candidate("version 4", ensemble)
+
+
+def test_registering_stops_at_a_challenger_that_was_fitted_on_test_rows_and_its_champion_stays(
+    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = params.PARAMS.read_text(encoding="utf-8")
+    weak = "  churn-weak: {task: churn, family: logistic, params: {bins: 2}}\n"
+    assert weak in declared
+    params.PARAMS.write_text(declared.replace(weak, ""), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["registry", "register", "churn"])
+    registry_main.app(standalone_mode=False)
+    client = MlflowClient()
+    first = client.get_model_version_by_alias("churn", "production")
+    path = client.download_artifacts(str(first.run_id), f"versions/{first.version}/verdict.json")
+    evidence = Verdict.from_json(Path(path).read_text(encoding="utf-8"))
+    assert evidence.seen == Seen(0, 0, int(rows().repeated.sum()))
+
+    params.PARAMS.write_text(declared, encoding="utf-8")
+    prepare(content | {"seed": 99}, "churn")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        registry_main.main()
+    assert caught.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: version 2 was fitted on ")
+    assert error.count("\n") == 1
+    assert "of the 1,200 test rows" in error
+    assert "verdict" not in client.get_model_version("churn", "2").tags
+    assert str(client.get_model_version_by_alias("churn", "production").version) == "1"
