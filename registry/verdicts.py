@@ -17,7 +17,7 @@ from data.prepare import PREPARED
 from registry import gate, moves, row_hashes, versions
 from registry.conditions import Conditions, check_columns
 from registry.evidence import Verdict
-from registry.gate import Exam
+from registry.exam import Exam
 from registry.history import GATE, LONGEST_WHY, History, Move, State
 from registry.row_hashes import Rows
 from registry.seen import Fitted, check

@@ -14,7 +14,8 @@ from data.contract import Column, Contract
 from data.errors import InputError
 from registry.conditions import Conditions
 from registry.evidence import Verdict
-from registry.gate import Exam, judge
+from registry.exam import Exam
+from registry.gate import judge
 from registry.seen import Seen
 from training import onnx_graph
 from training.graph import CONTRACT_KEY, Graph
