@@ -36,7 +36,7 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     entries.sort(key=lambda entry: verdicts.strength(entry, conditions), reverse=True)
     unjudged = [entry for entry in entries if VERDICT_TAG not in entry.version.tags]
     if unjudged and conditions.promotion != "off":
-        exam = verdicts.exam(content, task)
+        exam = verdicts.exam(client, content, task)
         for entry in unjudged:
             verdicts.follow(client, entry, entries, conditions, exam, content["seed"])
     return [
