@@ -1,13 +1,12 @@
 """Processes that move the stages of one task at the same time."""
 
+import itertools
 import multiprocessing
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import pytest
 from mlflow import MlflowClient
 
 from registry import by_hand, moves, versions
@@ -81,7 +80,7 @@ def contest(uri: str) -> None:
     made = state.moves[len(before.moves) :]
     assert state.done == len(state.moves)
     holders = [before.production, *(move.version for move in made)]
-    assert [move.changes["Production"] for move in made] == list(zip(holders, holders[1:], strict=False))
+    assert [move.changes["Production"] for move in made] == list(itertools.pairwise(holders))
     for number, moved in (told.get() for _ in numbers):
         assert [move.why.split(" (")[0] for move in made if move.version == number] == moved
         assert len(moved) > ROUNDS / 2
