@@ -52,6 +52,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     run = client.get_run(run_id)
+    tracking.delete_models(client, run)  # which a call logged that was killed before the version was made
     logged = _log_model(candidate, run_id)
     client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
     interval = candidate.test["auc"]

@@ -9,7 +9,8 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a lost server is asked for many minutes
+# MLflow would ask a lost server for many minutes, and repeat a write whose answer was lost: a second run or version
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 import mlflow
@@ -29,7 +30,7 @@ from data.prepare import PREPARED
 from training.candidate import NATIVE, PLOTS, RECORD, Candidate
 from training.metrics import PER_CLASS
 
-for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
+for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store", "mlflow.pyfunc"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
 COLUMN_TYPES = {
@@ -55,6 +56,7 @@ def record(candidate: Candidate) -> str:
     for run in _runs(client, folder, candidate.id):
         if run.info.status == FINISHED:
             return run.info.run_id
+        delete_models(client, run)
         client.delete_run(run.info.run_id)
     started = int(candidate.started * 1000)
     name = f"{candidate.model} {candidate.digest[:8]}"
@@ -70,10 +72,18 @@ def record(candidate: Candidate) -> str:
     return run_id
 
 
+def delete_models(client: MlflowClient, run: Run) -> None:
+    """Delete the models that are logged on a run."""
+    for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"):
+        client.delete_logged_model(model.model_id)
+
+
 def reason(error: Exception) -> str:
     """What MLflow could not do, in one line without a password."""
     uri = re.sub(r"(?<=://)[^/@]*@", "", mlflow.get_tracking_uri())
     said = " ".join(str(error).split())
+    if status := re.search(r"too many (\d+) error responses", said):
+        return f"{uri} answers with status {status[1]}, and its log says why"
     return f"{uri} does not answer" if "Max retries exceeded" in said else f"{uri}: {said[:LONGEST_REASON]}"
 
 
