@@ -19,6 +19,7 @@ class Conditions(Strict):
     margin: float = Field(0.0, ge=0)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     resamples: int = Field(1000, ge=100, le=100_000)
+    promotion: Literal["auto", "propose", "off"] = "auto"
 
 
 def declared(content: dict[str, Any]) -> Conditions:
