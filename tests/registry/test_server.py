@@ -46,11 +46,13 @@ def test_a_tracking_server_takes_runs_versions_stages_and_aliases(
     assert not Path("mlruns").exists()
     loaded = mlflow.pyfunc.load_model("models:/churn@production")
     assert loaded.predict({"tenure": [3.0], "plan": ["basic"], "visits": [1.0]})["label"].tolist() == ["yes"]
-    assert "churn: version 2 is in Production" in run("promote", "churn", "2", "--to", "Production")
+    why = ("--why", "fewer complaints")
+    assert "churn: version 2 is in Production" in run("promote", "churn", "2", "--to", "Production", *why)
     assert state()["aliases"] == {"production": "churn-weak"}
-    assert "Archived" in run("list", "churn")
-    assert "churn: version 2 in Production: churn-weak" in run("show", "churn")
-    assert "churn: version 1 in Archived: churn-logistic" in run("show", "churn", "1")
+    assert '"stage": "Production"' in run("show", "churn", "2", "--json")
+    assert "churn: version 1 is in Production again" in run("rollback", "churn", *why)
+    assert state()["aliases"]["production"] == "churn-logistic"
+    assert run("history", "churn").count("fewer complaints") == 2
 
 
 def test_the_address_in_the_environment_is_all_that_a_process_needs(
@@ -87,7 +89,7 @@ def test_registering_with_a_lost_server_is_one_line_without_the_password(
     content: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mlflow.set_tracking_uri(LOST)
-    monkeypatch.setattr(sys, "argv", ["registry", "list", "churn"])
+    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn"])
     with pytest.raises(SystemExit) as caught:
         registry_main.main()
     assert caught.value.code == 1
