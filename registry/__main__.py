@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
-STORES = ("mlflow", "sqlalchemy", "requests", "urllib3", "psycopg")
+STORES = ("mlflow", "sqlalchemy", "requests", "urllib3", "psycopg2")
 Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 Why = Annotated[str, typer.Option(help="the reason, which the history keeps")]
 
