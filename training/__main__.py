@@ -33,7 +33,10 @@ def check(task: Annotated[str | None, typer.Argument(help="must be one of the de
 
 
 @app.command()
-def train(model: str) -> None:
+def train(
+    model: str,
+    record: Annotated[bool, typer.Option(help="whether MLflow gets a run of it")] = True,
+) -> None:
     """Fit MODEL as `params.yaml` declares it, write its candidate and record its MLflow run."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from training import models
@@ -49,15 +52,17 @@ def train(model: str) -> None:
     except ParityError as error:
         raise errors.InputError(f"{model}: {error}") from None
     print(f"{model}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s")
+    if not record:
+        return
 
     from mlflow.exceptions import MlflowException
 
-    from training.tracking import reason, record
+    from training import tracking
 
     try:
-        record(candidate)
+        tracking.record(candidate)
     except MlflowException as error:
-        said = reason(error)
+        said = tracking.reason(error)
         print(f"{model}: the candidate is written, but MLflow did not take its run ({said}); register will try again")
 
 
