@@ -55,7 +55,8 @@ class Certificate:
     tolerance: float
     at: str
     """When, in UTC."""
-    seconds: float
+    seconds: float | None
+    """Of the training."""
 
     @property
     def agrees(self) -> bool:
@@ -96,8 +97,9 @@ class Certificate:
             shown.add_row(escape(name), *figures, _mark(pair))
         for name, pair in self.packages.items():
             shown.add_row(name, str(pair.then), str(pair.now), _mark(pair))
+        took = "was not trained again" if self.seconds is None else f"was trained again in {self.seconds:.1f} s"
         lines = [
-            f"\n{self.task}: version {self.version} ({self.model}) was trained again in {self.seconds:.0f} s",
+            f"\n{self.task}: version {self.version} ({self.model}) {took}",
             f"commit {self.commit}, {files}",
             f"rows: {self.rows}\n",
         ]

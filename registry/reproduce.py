@@ -1,14 +1,13 @@
 """Proof of a version: trained again from its commit, its difference and its rows, and compared."""
 
-import hashlib
 import json
 import sys
 import tempfile
-import time
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,21 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from data import params
 from data.errors import InputError
 from data.params import Strict
 from data.prepare import PREPARED
-from registry import restored, versions
+from registry import made, restored, versions
 from registry.certificate import Certificate, Pair, Refusal
-from training import lineage, tracking
-from training.candidate import CANDIDATES, DIFFERENCE, GRAPH, RECORD
+from registry.made import Made
+from training import lineage
+from training.candidate import CANDIDATES, GRAPH, RECORD
 from training.graph import Graph
 from training.search import declaration
 
 EVIDENCE, TAG = "certificate.json", "reproduced"
-NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 class Terms(Strict):
@@ -41,27 +39,6 @@ class Terms(Strict):
     """By how much a probability may differ."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """A version, and what its run keeps of how it was made."""
-
-    version: ModelVersion
-    record: dict[str, Any]
-    """`candidate.json`, in whatever form its commit wrote it."""
-    difference: bytes
-
-    @property
-    def lineage(self) -> dict[str, Any]:
-        """What it was made from."""
-        return self.record["lineage"]
-
-    @property
-    def place(self) -> tuple[str, ...]:
-        """The same for versions that can be trained again in one place."""
-        of = self.lineage
-        return of["git_commit"], of["git_folder"], self.record["difference"], self.record["data"]["digest"]
-
-
 @dataclass
 class Place:
     """The files and rows of some versions, restored, and what was trained there."""
@@ -69,19 +46,30 @@ class Place:
     root: Path
     task: str
     rows: str
+    """Where the rows are from."""
     digest: str
+    """Of the rows."""
     started: dict[str, str | None] = field(default_factory=dict)
-    """The version that each model was started from."""
+    """The models that were trained here, and the version that each was started from."""
+
+    def train(self, starts: dict[str, str | None]) -> None:
+        """Train models in one process, each from the version that it is to be started from, if any.
+
+        Raises:
+            InputError: the training of one failed.
+        """
+        for model, start in starts.items():
+            if start is not None:
+                declaration.write(model, {"warm_start": start}, self.root / params.PARAMS)
+        restored.run(self.root, sys.executable, "-m", "training", "train", *starts, "--no-record")
+        self.started |= starts
 
     def trained(self, model: str, start: str | None) -> dict[str, Any]:
         """The record of the model's candidate, trained here unless it was already."""
-        folder = self.root / CANDIDATES / self.task / model
         if self.started.get(model, "") != start:
-            if start is not None:
-                declaration.write(model, {"warm_start": start}, self.root / params.PARAMS)
-            restored.run(self.root, sys.executable, "-m", "training", "train", model, "--no-record")
-            self.started[model] = start
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            self.train({model: start})
+        path = self.root / CANDIDATES / self.task / model / RECORD
+        return json.loads(path.read_text(encoding="utf-8"))
 
     def graph(self, model: str) -> Path:
         """The graph of a model that was trained here."""
@@ -100,101 +88,70 @@ def declared(content: dict[str, Any]) -> Terms:
 def reproduce(client: MlflowClient, asked: list[ModelVersion], terms: Terms) -> Iterator[Certificate | Refusal]:
     """Train each version again, and give its certificate, or why there can be none.
 
-    Versions of one commit, difference and rows share one place, where ensembles come after their members.
+    Versions of the same files and rows are trained in one place and one process, where ensembles come last.
     MLflow gets the certificate, as an artifact beside the version's other evidence, and where it agrees a tag.
     """
-    ready: list[Made] = []
-    for version in asked:
-        try:
-            ready.append(made(client, version))
-        except InputError as error:
-            yield _refusal(version, error)
-    for place, sharing in groupby(sorted(ready, key=lambda one: one.place), key=lambda one: one.place):
-        group = sorted(sharing, key=lambda one: (bool(one.lineage["members"]), int(one.version.version)))
-        commit, folder, *_ = place
-        of, task = group[0].lineage, group[0].version.name
-        try:
-            print(f"{task}: restoring commit {commit[:12]} and its rows", file=sys.stderr, flush=True)
-            with restored.files(commit, folder, group[0].difference) as root:
-                rows = restored.rows(root, task, of["dvc_raw"], of["dvc_data"])
-                here = Place(root, task, rows, lineage.folder_digest(root / PREPARED / task))
-                for one in group:
-                    yield _attempt(client, one, here, terms)
-        except InputError as error:
-            for one in group:
+    places: dict[tuple[str, ...], list[Made]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as temporary:
+        for version in asked:
+            folder = Path(temporary) / version.name / str(version.version)
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                one = made.read(client, version, folder)
+                places[one.place].append(one)
+            except InputError as error:
+                yield _refusal(version, error)
+        for group in places.values():
+            group.sort(key=lambda one: (bool(one.lineage["members"]), int(one.version.version)))
+            try:
+                yield from _in_one_place(client, group, terms)
+            except InputError as error:
+                yield from (_refusal(one.version, error) for one in group)
+
+
+def _in_one_place(client: MlflowClient, group: list[Made], terms: Terms) -> Iterator[Certificate | Refusal]:
+    task, commit = group[0].version.name, group[0].lineage["git_commit"]
+    of = max((one.lineage for one in group), key=lambda lineage: lineage["dvc_data"] is not None)
+    print(f"{task}: restoring commit {commit[:12]} and its rows", file=sys.stderr, flush=True)
+    with restored.files(commit, of["git_folder"], group[0].difference) as root:
+        rows = restored.rows(root, task, of["dvc_raw"], of["dvc_data"])
+        here = Place(root, task, rows, lineage.folder_digest(root / PREPARED / task))
+        starts: dict[str, str | None] = {}
+        for one in group:
+            starts |= _starts_of_members(client, one) | {one.record["model"]: one.start}
+        if here.digest == group[0].record["data"]["digest"] and len(starts) > 1:
+            with suppress(InputError):  # of one model, which is told when each is trained on its own
+                here.train(starts)
+        for one in group:
+            try:
+                certificate = _certificate(client, one, here, terms)
+            except InputError as error:
                 yield _refusal(one.version, error)
+                continue
+            text, number = certificate.to_json(), str(one.version.version)
+            client.log_text(str(one.version.run_id), text, f"versions/{number}/{EVIDENCE}")
+            if certificate.agrees:
+                client.set_model_version_tag(task, number, TAG, f"{certificate.at[:10]} {certificate.words}")
+            yield certificate
 
 
-def made(client: MlflowClient, version: ModelVersion) -> Made:
-    """What a version's run keeps of how it was made.
-
-    Raises:
-        InputError: it keeps too little, or not what it was registered with.
-    """
-    name, run_id = f"version {version.version} of {version.name}", str(version.run_id)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            text = Path(client.download_artifacts(run_id, RECORD, folder)).read_bytes()
-            record = json.loads(text)
-            kept = record.get("difference")
-            difference = b""
-            if kept not in (None, NOTHING):
-                difference = Path(client.download_artifacts(run_id, DIFFERENCE, folder)).read_bytes()
-        candidate = client.get_run(run_id).data.tags.get(tracking.CANDIDATE_TAG)
-    except (MlflowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: its run does not keep how it was made ({reason[:200]})") from None
-    if kept is None:
-        raise InputError(f"{name} was made before differences to the commit were kept; train it anew to have a proof")
-    if why := record["lineage"]["unreproducible"]:
-        raise InputError(f"{name} is not reproducible: {why}")
-    for file, content, digest in ((RECORD, text, candidate), (DIFFERENCE, difference, kept)):
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise InputError(f"{name}: the file {file} of its run was changed after registration, so it proves nothing")
-    return Made(version, record, difference)
-
-
-def _keep(client: MlflowClient, version: ModelVersion, certificate: Certificate) -> None:
-    client.log_text(str(version.run_id), certificate.to_json(), f"versions/{version.version}/{EVIDENCE}")
-    if certificate.agrees:
-        said = f"{certificate.at[:10]} {certificate.words}"
-        client.set_model_version_tag(version.name, version.version, TAG, said)
-
-
-def _attempt(client: MlflowClient, one: Made, here: Place, terms: Terms) -> Certificate | Refusal:
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            certificate = _certificate(client, one, versions.graph(one.version, Path(folder)), here, terms)
-    except InputError as error:
-        return _refusal(one.version, error)
-    _keep(client, one.version, certificate)
-    return certificate
-
-
-def _refusal(version: ModelVersion, error: InputError) -> Refusal:
-    return Refusal(version.name, str(version.version), str(error))
-
-
-def _certificate(client: MlflowClient, one: Made, graph: Path, here: Place, terms: Terms) -> Certificate:
-    clock, record = time.perf_counter(), one.record
+def _certificate(client: MlflowClient, one: Made, here: Place, terms: Terms) -> Certificate:
+    record, model = one.record, one.record["model"]
     test = pd.read_parquet(here.root / PREPARED / here.task / "test.parquet")
-    members, now, difference, other = {}, {}, None, None
+    members: dict[str, Pair] = {}
+    now: dict[str, Any] = {}
+    difference = other = None
     if here.digest == record["data"]["digest"]:
-        members = {
-            name: Pair(digest, here.trained(name, _start_of_member(client, here.task, digest))["digest"])
-            for name, digest in one.lineage["members"].items()
-        }
-        now = here.trained(record["model"], _start(record))
-        labels, probabilities = zip(
-            *(Graph(path).score(test) for path in (graph, here.graph(record["model"]))), strict=True
-        )
-        difference = float(np.abs(probabilities[0] - probabilities[1]).max())
-        other = int((labels[0] != labels[1]).sum())
+        for name, start in _starts_of_members(client, one).items():
+            members[name] = Pair(one.lineage["members"][name], here.trained(name, start)["digest"])
+        now = here.trained(model, one.start)
+        labels, chances = zip(*(Graph(path).score(test) for path in (one.graph, here.graph(model))), strict=True)
+        difference, other = float(np.abs(chances[0] - chances[1]).max()), int((labels[0] != labels[1]).sum())
     packages, measured = lineage.packages(), metrics(now) if now else {}
     return Certificate(
         task=here.task,
         version=str(one.version.version),
-        model=record["model"],
+        model=model,
         commit=one.lineage["git_commit"],
         differed=bool(one.difference),
         rows=here.rows,
@@ -208,7 +165,7 @@ def _certificate(client: MlflowClient, one: Made, graph: Path, here: Place, term
         other_labels=other,
         tolerance=terms.tolerance,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=time.perf_counter() - clock,
+        seconds=now.get("seconds"),
     )
 
 
@@ -226,11 +183,15 @@ def metrics(record: dict[str, Any]) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
-def _start(record: dict[str, Any]) -> str | None:
-    return (record["lineage"]["warm_start"] or {}).get("version")
+def _starts_of_members(client: MlflowClient, one: Made) -> dict[str, str | None]:
+    """The members of an ensemble, and the version that each was started from, where it is registered."""
+    members = one.lineage["members"]
+    known = {v.tags.get(versions.DIGEST): v for v in versions.of_task(client, one.version.name)} if members else {}
+    return {
+        name: known[digest].tags.get("warm_start.version") if digest in known else None
+        for name, digest in members.items()
+    }
 
 
-def _start_of_member(client: MlflowClient, task: str, digest: str) -> str | None:
-    """The version that a member of an ensemble was started from, if it is registered."""
-    found = [one for one in versions.of_task(client, task) if one.tags.get(versions.DIGEST) == digest]
-    return found[0].tags.get("warm_start.version") if found else None
+def _refusal(version: ModelVersion, error: InputError) -> Refusal:
+    return Refusal(version.name, str(version.version), str(error))
