@@ -40,16 +40,13 @@ models:
   boosting: {task: words, family: gradient_boosting, params: {rounds: 5}}
   knn: {task: words, family: knn}
   mlp: {task: words, family: mlp, params: {layers: [4], dropout: 0.2, epochs: 2}}
-  gru: &network
-    task: words
-    family: lstm
-    params: &small {cell: gru, units: [3], bidirectional: true, words: 20, length: 12, head: 4, width: 4, epochs: 1}
+  gru: {task: words, family: lstm, params: &small {cell: gru, units: [3], words: 20, length: 8, head: 4, width: 4, epochs: 1}}
   lstm: {task: words, family: lstm, params: {<<: *small, cell: lstm}}
   warm: {task: words, family: lstm, params: {<<: *small, cell: lstm, warm_start: Production}}
   transformer:
     task: words
     family: transformer
-    params: {words: 20, length: 12, head: 4, width: 4, heads: 2, inner: 4, epochs: 1, pretrain: {epochs: 1, rows: 40}}
+    params: {words: 20, length: 8, head: 4, width: 4, heads: 2, inner: 4, epochs: 1}
   cnn: {task: motion, family: cnn, params: {filters: [3], units: 4, dropout: 0.2, epochs: 1}}
 ensembles:
   vote: {task: words, family: ensemble, params: {members: [warm, tree], weights: fitted}}
@@ -63,7 +60,7 @@ def read():
 """
 
 
-def words(rows: int = 200) -> pd.DataFrame:
+def words(rows: int = 150) -> pd.DataFrame:
     random = np.random.default_rng(0)
     mood = random.choice(["sad", "glad"], rows)
     fill = [" ".join(random.choice(["the", "film", "was", "so", "long"], random.integers(1, 12))) for _ in mood]
