@@ -48,7 +48,10 @@ def files(commit: str, folder: str, difference: bytes) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="reproduce-") as temporary:
         tree = Path(temporary).resolve() / "tree"
         try:
-            if _git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(tree), commit) is None:
+            if (
+                _git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(tree), commit)
+                is None
+            ):
                 raise InputError(f"git could not check out {commit} into {tree}; what it said stands above")
             if (
                 difference
@@ -115,14 +118,17 @@ def _lock(root: Path, outs: dict[str, tuple[Path, str]]) -> None:
 
 def _use_our_cache(root: Path) -> None:
     """Have DVC look for data where it does in the current folder: its cache and its remotes."""
-    from dvc.config import Config, merge
+    from dvc.config import Config, ConfigError, merge
 
-    ours = Config(".dvc")
-    with Config(root / ".dvc").edit("local") as local:
-        for level in Config.REPO_LEVELS:
-            merge(local, ours.load_one(level))
-        local["cache"]["dir"] = ours["cache"].get("dir", str(Path(".dvc/cache").absolute()))
-        local["core"]["no_scm"] = True
+    try:
+        ours = Config(".dvc")
+        with Config(root / ".dvc").edit("local") as local:
+            for level in Config.REPO_LEVELS:
+                merge(local, ours.load_one(level))
+            local["cache"]["dir"] = ours["cache"].get("dir", str(Path(".dvc/cache").absolute()))
+            local["core"]["no_scm"] = True
+    except ConfigError as error:
+        raise InputError(f".dvc/config: {error}; correct it") from None
 
 
 def _lend_source(root: Path, task: str) -> None:

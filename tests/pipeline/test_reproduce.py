@@ -40,7 +40,10 @@ models:
   boosting: {task: words, family: gradient_boosting, params: {rounds: 5}}
   knn: {task: words, family: knn}
   mlp: {task: words, family: mlp, params: {layers: [4], dropout: 0.2, epochs: 2}}
-  gru: {task: words, family: lstm, params: &small {cell: gru, units: [3], words: 20, length: 8, head: 4, width: 4, epochs: 1}}
+  gru:
+    task: words
+    family: lstm
+    params: &small {cell: gru, units: [3], words: 20, length: 8, head: 4, width: 4, epochs: 1}
   lstm: {task: words, family: lstm, params: {<<: *small, cell: lstm}}
   warm: {task: words, family: lstm, params: {<<: *small, cell: lstm, warm_start: Production}}
   transformer:
