@@ -12,7 +12,10 @@ from data.table import Table
 SAMPLE = 5000  # rows that the guess is made from
 EXAMPLE_ROWS, EXAMPLES = 200, 5
 AT_ONCE = 40  # columns in one query
-FEW = 10_000  # up to this many, and near as many as rows, distinct values are counted exactly
+FEW = 10_000  # up to this many, and near each limit, distinct values are counted exactly
+SOME, HALF = 0.05, 0.5  # distinct values as a share of all, which decisions hang on
+LIMITS = (SOME, HALF, 1.0)
+NEAR = 0.2  # of a limit: within it an estimate may be on the wrong side, at five times its deviation
 MOSTLY = 0.95  # share of values that must fit a guess
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -29,6 +32,8 @@ class Profile:
     marked: int = 0
     """Values that say "missing" in words; counted where the values look like numbers, booleans or times."""
     distinct: int = 0
+    exact: bool = True
+    """Whether `distinct` was counted, not estimated."""
     constant: bool = False
     digest: int = 0
     """Equal for columns with the same values in the same rows."""
@@ -197,7 +202,7 @@ def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
     exact = _asked(table, view, few, lambda one: f"count(DISTINCT {one.column})") if few else []
     counts = {one.place: int(answer[0]) for one, answer in zip(few, exact, strict=True)}
     return [
-        replace(one, distinct=counts[one.place]) if one.place in counts else _exactly(table, view, one) for one in known
+        replace(one, distinct=counts[one.place]) if one.place in counts else _near(table, view, one) for one in known
     ]
 
 
@@ -221,9 +226,10 @@ def _other_time(table: Table, view: str, one: Profile) -> Profile:
     return replace(other, fits=fits, also="") if fits > one.fits else replace(one, also="")
 
 
-def _exactly(table: Table, view: str, one: Profile) -> Profile:
-    if one.distinct < 0.8 * one.present:
-        return one
+def _near(table: Table, view: str, one: Profile) -> Profile:
+    """The profile with its distinct values counted, if their estimate does not tell on which side of a limit it is."""
+    if all(abs(one.distinct - limit * one.present) > NEAR * limit * one.present for limit in LIMITS):
+        return replace(one, exact=False)
     return replace(one, distinct=int(table.one(f"SELECT count(DISTINCT {one.column}) FROM {view}")[0]))
 
 

@@ -14,7 +14,7 @@ from data.agree import Agreement
 from data.changes import Change
 from data.contract import TENSORS
 from data.faults import Checked
-from data.infer import Decision
+from data.infer import Decision, counted
 from data.splits import SPLITS
 
 SHOWN = 20  # dropped columns named one by one
@@ -101,7 +101,7 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
             "text" if one.type == "VARCHAR" else one.type.lower(),
             one.role,
             f"{one.missing:.1%}",
-            f"{one.distinct:,}",
+            counted(one),
             escape(examples),
             decided,
             escape(one.why),

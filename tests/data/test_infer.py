@@ -1,5 +1,6 @@
 """What a column is taken for."""
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -244,3 +245,36 @@ def test_names_that_differ_in_case_only_or_hold_quotes_are_columns_of_their_own(
     found = agreed(table)
     assert found.contract.names == names
     assert [found.decision(name).distinct for name in names] == list(range(3, 3 + len(names)))
+
+
+def test_a_limit_among_many_rows_is_held_exactly() -> None:
+    place = np.arange(30_000)
+    expected = {
+        ("shop_id", 15_001): "identifier: so named",
+        ("shop id", 15_000): "different values: many",
+        ("the shop's id", 30_000): "identifier: so named, and every value differs",
+        ("shop", 29_999): "different values: many",
+        ("name", 30_000): "identifier: every value differs",
+        ("a note", 15_000): "free text",
+        ("another note", 14_999): "different values: many",
+    }
+    columns = {
+        name: [f"{distinct}{' words of' if 'note' in name else ''} {k}" for k in place % distinct]
+        for name, distinct in expected
+    }
+    found = agreed(pd.DataFrame({**columns, "z": place % 3, "y": place % 2}))
+    for (name, distinct), decided in expected.items():
+        one = found.decision(name)
+        assert decided in one.why
+        assert (one.exact, one.distinct) == (True, distinct)
+
+
+def test_an_estimated_number_of_values_is_told_as_one() -> None:
+    rows = 200_000
+    table = pd.DataFrame({"x": np.arange(rows) % 50_000 / 7, "z": [f"k{place % 50_000}" for place in range(rows)]})
+    found = agreed(table.assign(y=np.arange(rows) % 2))
+    for name in ("x", "z"):
+        one = found.decision(name)
+        assert not one.exact
+        assert 0.8 < one.distinct / 50_000 < 1.2
+    assert re.match(r"~(4[1-9]|5\d),000 different values", found.decision("z").why)
