@@ -157,6 +157,8 @@ def _inferred(one: Profile, table: Table) -> Decision:
         if not one.missing:
             return _dropped(one, "constant: every value is the same")
         return _made(one, "input", "category", "whole" if one.whole else "", "one value or none: which, is what counts")
+    if one.mixed:
+        return _dropped(one, f"times in several forms ({one.mixed}): write them in one, or declare it a category")
     if reason := _identifier(one):
         return _dropped(one, reason)
     if one.guess == "boolean":
@@ -211,6 +213,8 @@ def _number(one: Profile) -> Decision:
         return _made(one, "input", "category", "whole", why)
     stored = " stored as text" if one.type == "VARCHAR" and one.form != typed.PLAIN else ""
     why = ("whole numbers" if one.whole else "numbers") + stored + _written("number", one.form)
+    if one.form == typed.CLOCK:
+        why = "times of day or durations, as hours: 12:30 is 12.5"
     if one.also:
         why += f" ({one.also} would fit as well)"
     if one.marked:

@@ -265,4 +265,4 @@ def test_a_first_row_that_may_be_the_names_is(path: Path, table: str) -> None:
 
 def test_a_table_whose_names_lack_the_one_of_the_row_labels_is_refused_with_its_names(path: Path) -> None:
     path.write_text("price,shop\nfirst,1.5,x\nsecond,2,y\n")
-    assert r"line 2: 3 fields, expected 2 as in the column names (price, shop)" in refusal(path)
+    assert r"line 2: 3 fields, expected 2 as in the names (price, shop)" in refusal(path)
