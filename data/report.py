@@ -101,7 +101,7 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
             "text" if one.type == "VARCHAR" else one.type.lower(),
             one.role,
             f"{one.missing:.1%}",
-            counted(one),
+            "-" if one.kind is None or one.kind in TENSORS else counted(one),
             escape(examples),
             decided,
             escape(one.why),

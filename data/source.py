@@ -40,7 +40,7 @@ def files(source: Source, key: str) -> list[Path]:
         )
     for path in found:
         if kind(path) is None:
-            raise InputError(f"params.yaml: {key}.path: {path} is of an unknown kind; save it as a {KINDS} file")
+            raise InputError(f"params.yaml: {key}.path: {path} is of an unknown kind; save it as .csv or .parquet")
         if kind(path) != kind(found[0]):
             raise InputError(f"params.yaml: {key}.path: {found[0]} and {path} are of two kinds; choose one of them")
     if kind(found[0]) == "python" and len(found) > 1:

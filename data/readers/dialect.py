@@ -83,7 +83,7 @@ def find(path: Path, encoding: str | None, separator: str | None) -> Dialect:
         notes.append(f"{path}: fields are separated by {SEPARATORS.get(separator, repr(separator))}")
     if escape:
         notes.append(f"{path}: a backslash stands before a quote within quotes")
-    if above := [" ".join(filter(None, row)) for row in rows[:place] if row]:
+    if above := [" ".join(filter(None, row)) for row in rows[:place] if any(row)]:
         notes.append(f"{path}: what stands above the column names is left out: {' / '.join(above)[:100]!r}")
     if names and all(header.NUMBER.fullmatch(name) for name in names):
         notes.append(f"{path}: the first row ({', '.join(names[:4])} …) was taken as column names though it is numbers")

@@ -65,8 +65,7 @@ def _schema(path: Path, raw: set[str], notes: list[str]) -> pa.Schema:
     if indices:
         notes.append(f"{path}: the row labels that pandas wrote ({', '.join(indices)}) are left out")
     photos = [name for name in given.names if name in raw]
-    if photos:
-        notes.append(f"{path}: the columns {', '.join(map(repr, photos))} hold bytes that are no text; left out")
+    notes += [f"{path}: the column {name!r} holds bytes that are no text; left out" for name in photos]
     return types.schema(pa.schema([f for f in given if f.name not in {*indices, *photos}]), str(path), notes)
 
 

@@ -110,6 +110,6 @@ def test_bytes_that_are_no_text_are_left_out_and_told_and_refused_where_there_is
     pq.write_table(pa.table({"photo": [b"\xff\xd8\xff"]}), alone)
     given, notes = read(one, two)
     assert given.to_pydict() == {"a.b": ["text", "more"]}
-    assert "the columns 'photo' hold bytes that are no text; left out" in notes
+    assert "the column 'photo' holds bytes that are no text; left out" in notes
     with pytest.raises(InputError, match="no column that can be kept"):
         read(alone)
