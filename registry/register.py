@@ -110,7 +110,7 @@ def _belongs_in_staging(
 
 def _strength(entry: Entry, conditions: Conditions) -> float:
     """The gate's metric on the validation rows, more being better."""
-    value = entry.candidate.validation[conditions.metric]
+    value = entry.candidate.validation[conditions.metric].value
     return -value if conditions.metric in LOWER_IS_BETTER else value
 
 

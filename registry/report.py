@@ -138,7 +138,7 @@ def one_version(version: ModelVersion, candidate: Candidate) -> None:
         table.add_column(name)
     for name, interval in candidate.test.items():
         folds = [str(candidate.folds[name])] if candidate.folds else []
-        table.add_row(name.replace("_", " "), escape(str(interval)), f"{candidate.validation[name]:.4f}", *folds)
+        table.add_row(name.replace("_", " "), escape(str(interval)), escape(str(candidate.validation[name])), *folds)
     console.print(table)
     console.print("\neach class against the rest\n")
     per_class = _table()

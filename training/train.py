@@ -91,7 +91,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             **lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
             "warm_start": getattr(fitted, "started_from", None),
         },
-        validation=_scored(graph, stored["validation"])[0].evaluation(costs).values(),
+        validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
         test=evaluation.intervals(seed),
         per_class=per_class,
         decision=asdict(chosen),
