@@ -46,8 +46,8 @@ class Guardrails(Strict):
 class Conditions(Strict):
     """The gate's metric, how far the challenger's paired interval must lie above the champion, and guardrails.
 
-    `promotion` says what a better verdict does: `auto` moves the stage, `propose` leaves that to a person, and `off`
-    judges nothing.
+    `promotion` says what follows from the verdict "better": `auto` puts the version into Production, `propose` leaves
+    that to a person, and with `off` versions are not judged as they are registered.
     """
 
     metric: Metric = DEFAULT

@@ -16,6 +16,8 @@ from data.splits import SPLITS, TEST
 
 FOLDER = "rows"
 BATCH = 8_192  # rows hashed at once
+PROBE = pd.DataFrame({"text": ["ä"], "number": [0.5], "time": [pd.Timestamp(0, tz="UTC")], "cells": [[1.0, 2.0]]})
+"""A row that is hashed along, so that hashes are compared only with those that another version of pandas made alike."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,20 @@ def keep(client: MlflowClient, run_id: str, rows: Rows) -> None:
     if kept(client, run_id, rows.digest) is None:
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / f"{rows.digest}.npz"
-            np.savez(path, columns=np.array(rows.fit.columns), hashes=rows.fit.hashes)
+            np.savez(path, columns=np.array(rows.fit.columns), hashes=rows.fit.hashes, probe=_hashes(PROBE))
             client.log_artifact(run_id, str(path), FOLDER)
 
 
 def kept(client: MlflowClient, run_id: str, digest: str) -> FitRows | None:
-    """What `keep` kept with a run for a digest; None if that is nothing, or only a part of the file."""
+    """What `keep` kept with a run for a digest; None if that is nothing, half a file, or hashes of another kind."""
     path = f"{FOLDER}/{digest}.npz"
     if not any(file.path == path for file in client.list_artifacts(run_id, FOLDER)):
         return None
     with tempfile.TemporaryDirectory() as temporary:
         try:
             with np.load(client.download_artifacts(run_id, path, temporary), allow_pickle=False) as content:
-                return FitRows(tuple(content["columns"].tolist()), content["hashes"])
+                found = FitRows(tuple(content["columns"].tolist()), content["hashes"])
+                return found if np.array_equal(content["probe"], _hashes(PROBE)) else None
         except (ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return None
 

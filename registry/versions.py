@@ -24,7 +24,7 @@ from training import candidate as candidates
 from training import tracking
 from training.candidate import Candidate
 
-DIGEST = "graph.digest"
+DIGEST = training.graph.DIGEST_KEY
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
 EXAMPLE_ROWS = 2
 
@@ -88,11 +88,6 @@ def candidate(client: MlflowClient, version: ModelVersion) -> Candidate:
         return candidates.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def stages_by_digest(client: MlflowClient, task: str) -> dict[str, str]:
-    """The stage of each version of a task that is in one, by the digest of its graph."""
-    return {one.tags[DIGEST]: str(one.current_stage) for one in of_task(client, task) if one.current_stage != "None"}
-
-
 def signature(contract: Contract) -> ModelSignature:
     """The contract as MLflow states it: columns, all required, or a tensor.
 
@@ -116,6 +111,7 @@ def _log_model(candidate: Candidate, run_id: str) -> ModelInfo:
             name=candidate.model,
             python_model=training.graph.__file__,
             artifacts={"graph": str(candidate.graph)},
+            metadata={DIGEST: candidate.digest},
             signature=signature(contract),
             input_example=_example(candidate.task, contract),
             pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],

@@ -12,8 +12,8 @@ from data import params
 from registry.card import facts, markdown, sections
 from registry.card.facts import Facts
 from registry.conditions import Conditions
-from registry.gate import Exam
-from registry.verdict import Verdict
+from registry.evidence import Verdict
+from registry.exam import Exam
 from training.candidate import PLOTS, Candidate
 
 FILE = "card.md"

@@ -13,10 +13,10 @@ from data.prepare import PREPARED
 from registry import importance, slices, words
 from registry.card import call
 from registry.conditions import Conditions, Slices
-from registry.gate import Exam
+from registry.evidence import Verdict
+from registry.exam import Exam
 from registry.importance import Permuted
 from registry.slices import Slice
-from registry.verdict import Verdict
 from registry.words import Word
 from training.candidate import Candidate
 from training.graph import Graph
