@@ -203,21 +203,19 @@ def reproduce(
     task: str,
     references: Annotated[list[str] | None, typer.Argument(help="versions' numbers, or stages")] = None,
     every: Annotated[bool, typer.Option("--all", help="every version of TASK")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the certificates for programs")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train versions of TASK again from their commit, difference and rows, and print how far they agree.
 
-    For example: python -m registry reproduce flights 7
+    Example: python -m registry reproduce flights 7
     """
     content = params.load()
 
     from registry import reproduce as proof
-    from registry import versions
     from registry.certificate import Refusal
-    from training.tracking import MlflowClient
 
-    terms, client = proof.declared(content), MlflowClient()
-    asked = versions.of_task(client, task) if every else [_version(client, task, one) for one in references or []]
+    terms, (client, state, known) = proof.declared(content), _task(task)
+    asked = known if every else [_version(task, state, known, one) for one in references or []]
     if not asked:
         raise errors.InputError(f"no version was named; give numbers, such as {task} 7, or --all")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was restored is removed

@@ -113,7 +113,7 @@ def proposed_why(version: ModelVersion, conditions: Conditions) -> str:
 
 def strength(entry: Entry, conditions: Conditions) -> float:
     """The gate's metric on the validation rows, more being better."""
-    value = entry.candidate.validation[conditions.metric]
+    value = entry.candidate.validation[conditions.metric].value
     return -value if conditions.metric in LOWER_IS_BETTER else value
 
 
