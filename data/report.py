@@ -112,6 +112,11 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
         f"classes of {agreed.contract.target!r}: {', '.join(agreed.contract.classes[:20])}"
         + (" …" if len(agreed.contract.classes) > 20 else "")
     )
+    if len(agreed.contract.classes) == 2:
+        other, positive = agreed.contract.classes
+        print(
+            f"precision, recall and F1 speak of {positive!r}; to have them speak of {other!r}, declare it as `positive`"
+        )
     print("\nTo decide otherwise, paste under tasks in params.yaml and change what you like:\n")
     print(override(name, agreed))
 
