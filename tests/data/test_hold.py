@@ -145,7 +145,9 @@ def test_bad_rows_stop_with_column_count_examples_and_the_choices(spoilt: pd.Dat
     message = str(caught.value)
     assert "column 'n' has 2 values that are no finite number (many, inf)" in message
     assert "column 'ok' has 1 values that are neither true nor false (maybe)" in message
-    assert "on_bad_rows to drop or quarantine" in message
+    assert (
+        "accept new classes with `python -m data accept t`, or set tasks.t.on_bad_rows to drop or quarantine" in message
+    )
     assert contents(Path("data/prepared/t")) == before
 
 
