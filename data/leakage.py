@@ -132,8 +132,8 @@ def warnings(
         if count:
             words = f"{count:,} of {total:,} {name} rows ({count / total:.1%}) have the same inputs as a training row"
             explained = by_chance * total
-            beyond = count > explained + BEYOND * explained**0.5
-            if not beyond:
+            beyond = count > max(1, explained + BEYOND * explained**0.5)
+            if not beyond and explained >= 1:
                 words += f"; chance explains {explained:,.0f}, as the inputs have so few different values"
             found.append({"about": name, "leak": beyond and count >= REPEATED * total, "words": words})
     return found

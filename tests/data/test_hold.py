@@ -238,6 +238,12 @@ def test_rows_that_are_equal_by_chance_are_no_suspicion(capsys: pytest.CaptureFi
     assert "suspicion of leakage: " in capsys.readouterr().out
 
 
+def test_classes_that_look_like_one_are_told(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    rows.loc[::7, "y"] = "A "
+    run(rows)
+    assert "the classes 'A ', 'a' differ in blanks or capitals only" in capsys.readouterr().out
+
+
 def test_nothing_is_suspected_of_honest_rows(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     run(rows)
     assert "leakage" not in capsys.readouterr().out
