@@ -1,5 +1,7 @@
 """`python -m registry register | show | history | promote | rollback | find | table | check`."""
 
+import json
+import signal
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
-STORES = ("mlflow", "sqlalchemy", "requests", "urllib3", "psycopg")
+STORES = ("mlflow", "sqlalchemy", "requests", "urllib3", "psycopg2")
 Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 Why = Annotated[str, typer.Option(help="the reason, which the history keeps")]
 
@@ -194,6 +196,40 @@ def _metric(task: str) -> str:
 
     content = params.load()
     return conditions.of_task(content, task).metric if task in content["tasks"] else conditions.DEFAULT
+
+
+@app.command()
+def reproduce(
+    task: str,
+    references: Annotated[list[str] | None, typer.Argument(help="versions' numbers, or stages")] = None,
+    every: Annotated[bool, typer.Option("--all", help="every version of TASK")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train versions of TASK again from their commit, difference and rows, and print how far they agree.
+
+    Example: python -m registry reproduce flights 7
+    """
+    content = params.load()
+
+    from registry import reproduce as proof
+    from registry.certificate import Refusal
+
+    terms, (client, state, known) = proof.declared(content), _task(task)
+    asked = known if every else [_version(task, state, known, one) for one in references or []]
+    if not asked:
+        raise errors.InputError(f"no version was named; give numbers, such as {task} 7, or --all")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was restored is removed
+    done = []
+    for one in proof.reproduce(client, asked, terms):
+        done.append(one)
+        if isinstance(one, Refusal):
+            print(f"error: {one.words}", file=sys.stderr, flush=True)
+        elif not as_json:
+            one.print()
+    if as_json:
+        print(json.dumps([one.record() for one in done], indent=1, ensure_ascii=False))
+    if not all(one.agrees for one in done):
+        raise SystemExit(1)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Registered versions: each candidate once, told apart by its graph's digest."""
 
 import hashlib
+import json
 import logging
 import tempfile
 from importlib.metadata import version as installed
@@ -16,6 +17,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 import training.graph
 from data.contract import Contract
@@ -45,6 +47,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
     run_id = tracking.record(candidate)
     for version in of_task(client, candidate.task):
         if version.tags.get(DIGEST) == candidate.digest:
+            _link(client, version)
             return version, False
     try:
         client.create_registered_model(candidate.task, description=f"Versions of the task {candidate.task}.")
@@ -52,6 +55,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     run = client.get_run(run_id)
+    tracking.delete_models(client, run)  # which a call logged that was killed before the version was made
     logged = _log_model(candidate, run_id)
     client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
     version = client.create_model_version(
@@ -61,7 +65,16 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         model_id=logged.model_id,  # without which a tracking server refuses the source
         tags=tracking.lineage_tags(candidate) | {"test.auc": str(candidate.test["auc"])},
     )
+    _link(client, version)
     return version, True
+
+
+def _link(client: MlflowClient, version: ModelVersion) -> None:
+    """Have the page of the logged model name the version that it was registered as."""
+    link = {MLFLOW_MODEL_VERSIONS: json.dumps([{"name": version.name, "version": str(version.version)}])}
+    for model in tracking.models(client, client.get_run(str(version.run_id))):
+        if MLFLOW_MODEL_VERSIONS not in model.tags:
+            client.set_logged_model_tags(model.model_id, link)
 
 
 def graph(version: ModelVersion, folder: Path) -> Path:
@@ -112,6 +125,7 @@ def _log_model(candidate: Candidate, run_id: str) -> ModelInfo:
             python_model=training.graph.__file__,
             artifacts={"graph": str(candidate.graph)},
             metadata={DIGEST: candidate.digest},
+            tags=tracking.made_by(candidate),
             signature=signature(contract),
             input_example=_example(candidate.task, contract),
             pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],

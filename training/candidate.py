@@ -18,6 +18,7 @@ UNFINISHED = CANDIDATES / ".unfinished"
 MEMBERS = CANDIDATES / ".members"  # the graphs once more, apart, so that ensembles can depend on them and lie beside
 GRAPH, NATIVE, PLOTS, RECORD, METRICS = "graph.onnx", "native", "plots", "candidate.json", "metrics.json"
 LEARNING_CURVE = "learning_curve.csv"
+DIFFERENCE = "worktree.diff"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Candidate:
     """Largest difference of a test probability from the native model."""
     data: dict[str, Any]
     lineage: dict[str, Any]
+    difference: str
+    """SHA-256 of `worktree.diff`, what `git apply` makes the files of the commit with that were trained with."""
     validation: dict[str, Interval]
     test: dict[str, Interval] = field(default_factory=dict)
     per_class: dict[str, OfClass] = field(default_factory=dict)
@@ -113,12 +116,13 @@ def write(candidate: Candidate, folder: Path) -> None:
 def read(task: str, model: str) -> Candidate | None:
     """The candidate, or None where there is none or it is not whole.
 
-    A graph that is not the one the record speaks of counts as none.
+    A graph or a difference that is not the one the record speaks of counts as none.
     """
     folder = CANDIDATES / task / model
     try:
         candidate = from_json((folder / RECORD).read_text(encoding="utf-8"))
-        whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
+        digests = {GRAPH: candidate.digest, DIFFERENCE: candidate.difference}
+        whole = all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == one for name, one in digests.items())
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # no record, half of one, or an older one
         return None
     return candidate if whole and (folder / PLOTS / LEARNING_CURVE).is_file() else None

@@ -15,8 +15,8 @@ import pandas as pd
 from data.contract import Contract
 from data.prepare import PREPARED
 from training import candidate as candidates
-from training import decision, folds, latency, lineage, parity, prepared, quiet
-from training.candidate import GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
+from training import decision, folds, latency, lineage, parity, prepared, quiet, worktree
+from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
 from training.families import ENSEMBLE, Fitted, Rows
 from training.graph import Graph
 from training.metrics import Evaluation, OfClass, Spread
@@ -39,6 +39,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         ParityError: the graph does not answer what the native model answers.
     """
     started, clock = time.time(), time.perf_counter()
+    tree = worktree.now()
     contract = prepared.contract(model.task)
     decision.check(model.of.decision, contract, model.weighted)
     stored = {part: Stored(contract, part) for part in PARTS}
@@ -88,9 +89,16 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "rows": {part: split.rows for part, split in stored.items()},
         },
         lineage={
-            **lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
+            **lineage.of(
+                tree,
+                model.task,
+                {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")},
+                model.of.source,
+            ),
             "warm_start": getattr(fitted, "started_from", None),
+            "members": _members(model),
         },
+        difference=hashlib.sha256(tree.difference).hexdigest(),
         validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
         test=evaluation.intervals(seed),
         per_class=per_class,
@@ -98,6 +106,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         folds=_over_folds(model, contract, fit, validation, seed),
         seconds=time.perf_counter() - clock,
     )
+    (folder / DIFFERENCE).write_bytes(tree.difference)
     candidates.write(candidate, folder)
     return candidate
 
@@ -129,6 +138,16 @@ def _scored(
             difference = max(difference, found)
         parts.append((batch.codes, split.contract.codes(pd.Series(labels)), given))
     return Scored(*(np.concatenate(one) for one in zip(*parts, strict=True))), difference
+
+
+def _members(model: Model) -> dict[str, str]:
+    """The digest of each member's graph, of an ensemble."""
+    if model.family_name != ENSEMBLE:
+        return {}
+    from training import members
+
+    names = model.params.model_dump()["members"]
+    return {name: hashlib.sha256(members.path(model.task, name).read_bytes()).hexdigest() for name in names}
 
 
 def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:

@@ -27,6 +27,7 @@ from registry import card, verdicts, versions
 from registry import conditions as gate_conditions
 from registry.card import Card, call, facts, limits, markdown, sections
 from registry.card.facts import Facts
+from registry.evidence import Verdict
 from registry.slices import Slice
 from tests.conftest import ROOT, VENV, Project
 from tests.registry.test_server import free_port
@@ -57,7 +58,7 @@ def card_of(content: dict[str, Any], number: str = "1") -> tuple[ModelVersion, C
     version = client.get_model_version("churn", number)
     found = candidates.read("churn", version.tags["model"])
     assert found is not None
-    verdict = verdicts._evidence(client, version)
+    verdict = Verdict.from_json(mlflow.artifacts.load_text(f"runs:/{version.run_id}/versions/{number}/verdict.json"))
     exam = verdicts.exam(client, content, "churn")
     conditions = gate_conditions.of_task(content, "churn")
     return version, card.of(version, found, exam, params.task(content, "churn"), conditions, verdict)
