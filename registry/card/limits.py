@@ -100,6 +100,8 @@ def _of_making(facts: Facts) -> Iterator[str]:
         yield f"Not reproducible: {text(why, 300)}."
     elif lineage["git_dirty"]:
         yield "Trained from files that differ from the git commit; `reproduce` applies the difference, which is kept."
+    if outside := lineage.get("rows_outside_git"):
+        yield f"Its rows are of {text(outside, 200)}, which git does not have: `reproduce` needs them in DVC's cache."
     if not lineage["dvc_stage"]:
         yield "Trained outside of DVC, so that no hash of DVC's names its rows."
     if start := lineage.get("warm_start"):
