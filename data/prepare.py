@@ -136,7 +136,9 @@ def leaks(table: Table, agreed: Agreement, checked: Checked, parts: np.ndarray, 
     codes = label[some.column("place").to_numpy()]
     rows = some.drop_columns(["place"]).rename_columns(names).to_pandas()[codes >= 0].reset_index(drop=True)
     repeated = leakage.repeats(checked.hashes[good], parts, splits.SPLITS)
-    return leakage.warnings(rows, codes[codes >= 0], numeric, identifiers, " order", repeated, seed)
+    few_values = set(contract.names) <= set(names)  # no texts, no images: what these hold is no chance
+    chance = leakage.chance(rows[contract.names], int((parts == splits.TRAIN).sum())) if few_values else 0.0
+    return leakage.warnings(rows, codes[codes >= 0], numeric, identifiers, " order", repeated, chance, seed)
 
 
 def _describe(

@@ -14,7 +14,7 @@ from data.agree import Agreement
 from data.changes import Change
 from data.contract import TENSORS
 from data.faults import Checked
-from data.infer import Decision
+from data.infer import Decision, counted
 from data.splits import SPLITS
 
 SHOWN = 20  # dropped columns named one by one
@@ -101,7 +101,7 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
             "text" if one.type == "VARCHAR" else one.type.lower(),
             one.role,
             f"{one.missing:.1%}",
-            f"{one.distinct:,}",
+            "-" if one.kind is None or one.kind in TENSORS else counted(one),
             escape(examples),
             decided,
             escape(one.why),
@@ -117,12 +117,11 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
 
 
 def override(name: str, agreed: Agreement) -> str:
-    """The decisions as YAML."""
+    """The decisions as YAML, a line for each column."""
     said = {one.name: _declared(one) for one in agreed.columns if one.role in ("input", "dropped", "split")}
     text = io.StringIO()
     yaml = ruamel.yaml.YAML()
-    yaml.default_flow_style = None
-    yaml.width = 120
+    yaml.width = 10_000
     yaml.allow_unicode = True
     yaml.dump({name: {"override": said}}, text)
     return "".join("  " + line for line in text.getvalue().splitlines(keepends=True))
@@ -131,8 +130,13 @@ def override(name: str, agreed: Agreement) -> str:
 def _declared(one: Decision) -> Any:
     if one.role != "input" or one.kind is None:
         return "drop"
+    said: dict[str, Any] = {"kind": one.kind}
     if one.kind in TENSORS:
-        return {"kind": one.kind, "shape": list(one.shape), "low": one.low, "high": one.high}
-    if one.kind == "time" and one.form.startswith("%"):
-        return {"kind": "time", "format": one.form}
-    return one.kind
+        said |= {"shape": list(one.shape), "low": one.low, "high": one.high}
+    elif one.kind == "time" and one.form.startswith("%"):
+        said |= {"format": one.form}
+    else:
+        return one.kind
+    inline = ruamel.yaml.comments.CommentedMap(said)
+    inline.fa.set_flow_style()
+    return inline

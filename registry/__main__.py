@@ -1,4 +1,4 @@
-"""`python -m registry register TASK`, `list TASK`, `show TASK`, `promote TASK VERSION`, `table`."""
+"""`python -m registry register | show | history | promote | rollback | find | table | check`."""
 
 import json
 import signal
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from registry.history import State
+
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+STORES = ("mlflow", "sqlalchemy", "requests", "urllib3", "psycopg2")
+Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+Why = Annotated[str, typer.Option(help="the reason, which the history keeps")]
 
 
 class Stage(StrEnum):
@@ -26,7 +32,10 @@ class Stage(StrEnum):
 
 @app.command()
 def check() -> None:
-    """Check the gate that `params.yaml` declares."""
+    """Check the gate that `params.yaml` declares.
+
+    Example: python -m registry check
+    """
     from registry import conditions
 
     content = params.load()
@@ -36,48 +45,110 @@ def check() -> None:
 
 @app.command()
 def register(task: str) -> None:
-    """Register the declared candidates of TASK, judge the new versions and move the stages."""
+    """Register the declared candidates of TASK, judge the new versions and move the stages.
+
+    Example: python -m registry register flights
+    """
     content = params.load()
     params.task(content, task)
 
-    from registry import report, stages
+    from registry import moves, report
+    from registry.conditions import of_task
     from registry.register import register as run
     from training.tracking import MlflowClient
 
     entries = run(content, task)
-    report.after_register(task, entries, stages.current(MlflowClient(), task, stages.PRODUCTION))
-
-
-@app.command("list")
-def list_versions(task: str) -> None:
-    """List the versions of TASK with their stages and verdicts."""
-    from registry import report, versions
-    from training.tracking import MlflowClient
-
-    found = versions.of_task(MlflowClient(), task) if params.NAME.fullmatch(task) else []
-    if not found:
-        declared = ", ".join(params.load()["tasks"])
-        raise errors.InputError(f"no version of {task!r} is registered; tasks are {declared}: run `dvc repro`")
-    report.versions(task, found)
+    report.after_register(task, entries, moves.settle(MlflowClient(), task), of_task(content, task))
 
 
 @app.command()
 def show(
-    task: str, reference: Annotated[str, typer.Argument(help="a stage or a version's number")] = "Production"
+    task: str,
+    reference: Annotated[str, typer.Argument(help="a stage or a version's number; without it, all versions")] = "",
+    as_json: Json = False,
 ) -> None:
-    """Show every metric of one version of TASK."""
-    from registry import report, versions
-    from training.tracking import MlflowClient
+    """Show all versions of TASK with their figures, origin and verdict, or every metric of one of them.
 
-    client = MlflowClient()
-    version = _version(client, task, reference)
-    report.one_version(version, versions.candidate(client, version))
+    A version whose graph is not the registered one is named, and the exit status is 1.
+
+    Example: python -m registry show flights
+
+    Example: python -m registry show flights Production --json
+    """
+    from registry import listing
+
+    client, state, known = _task(task)
+    chosen = [_version(task, state, known, reference)] if reference else known
+    rows = [listing.row(client, state, version, _metric(task)) for version in chosen]
+    if as_json:
+        listing.print_json(rows)
+    elif reference:
+        listing.one(rows[0], chosen[0])
+    else:
+        listing.table(task, rows)
+    if altered := [row for row in rows if row.problem]:
+        raise errors.InputError("; ".join(str(row.problem) for row in altered))
+
+
+@app.command()
+def history(task: str, as_json: Json = False) -> None:
+    """List every move of every stage of TASK since the beginning, the oldest first.
+
+    Example: python -m registry history flights
+    """
+    from registry import listing
+
+    _, state, _ = _task(task)
+    listing.print_json(state.moves) if as_json else listing.history(task, state)
+
+
+@app.command()
+def promote(
+    task: str, version: str, to: Annotated[Stage, typer.Option(help="the stage to put VERSION into")], why: Why
+) -> None:
+    """Put VERSION of TASK into a stage by hand, whatever the gate said; the history notes it as a person's decision.
+
+    Example: python -m registry promote flights 7 --to Production --why "fewer false alarms at the gate"
+    """
+    from registry import by_hand
+
+    client, state, known = _task(task)
+    chosen = _version(task, state, known, version)
+    after = by_hand.promote(client, chosen, to.value, why)
+    print(f"{task}: version {chosen.version} is in {to.value}" + (" already" if after is state else ""))
+
+
+@app.command()
+def rollback(task: str, why: Why) -> None:
+    """Put the version that was in Production of TASK before back there; again, and it is the one before that.
+
+    Example: python -m registry rollback flights --why "complaints from Newark since noon"
+    """
+    from registry import by_hand
+
+    client, state, known = _task(task)
+    number = by_hand.rollback(client, task, known, why)
+    print(f"{task}: version {number} is in Production again, in place of version {state.production}")
+
+
+@app.command()
+def find(task: str, reference: str) -> None:
+    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none.
+
+    Example: python -m registry find flights Production
+    """
+    _, state, known = _task(task)
+    version = _version(task, state, known, reference)
+    print(f"{task}: {reference} is version {version.version} ({version.tags.get('model', '?')})")
 
 
 @app.command()
 def table() -> None:
-    """Print a table of all tasks and models in Markdown, from their candidates and stages."""
-    from registry import report, versions
+    """Print a table of all tasks and models in Markdown, from their candidates and stages.
+
+    Example: python -m registry table
+    """
+    from registry import moves, report, versions
     from training import candidate, models
     from training.tracking import MlflowClient
 
@@ -87,53 +158,44 @@ def table() -> None:
     if not found:
         raise errors.InputError("no declared candidate is there; run `dvc repro` first")
     client = MlflowClient()
-    stages = {task: versions.stages_by_digest(client, task) for task in {one.task for one in found}}
+    stages: dict[tuple[str, str], str] = {}
+    for task in {one.task for one in found}:
+        known = versions.of_task(client, task)
+        state = moves.settle(client, task) if known else None
+        for version in known:
+            stages[task, version.tags.get(versions.DIGEST, "")] = state.stage(str(version.version)) if state else ""
     order = {task: place for place, task in enumerate(content["tasks"])}
     found.sort(key=lambda one: (order[one.task], -one.test["auc"].value))
-    print(report.markdown([(one, stages[one.task].get(one.digest, "")) for one in found]))
+    print(report.markdown([(one, stages.get((one.task, one.digest), "")) for one in found]))
 
 
-@app.command()
-def find(task: str, reference: str) -> None:
-    """Say which version REFERENCE (a stage or a version's number) of TASK is; fail if there is none."""
+def _task(task: str) -> "tuple[MlflowClient, State, list[ModelVersion]]":
+    """The client, where the stages of TASK stand, and its versions, oldest first."""
+    from registry import moves, versions
     from training.tracking import MlflowClient
 
-    version = _version(MlflowClient(), task, reference)
-    print(f"{task}: {reference} is version {version.version} ({version.tags.get('model', '?')})")
-
-
-def _version(client: "MlflowClient", task: str, reference: str) -> "ModelVersion":
-    from registry import versions
-
+    client = MlflowClient()
     known = versions.of_task(client, task) if params.NAME.fullmatch(task) else []
-    found = [one for one in known if reference in (str(one.version), one.current_stage)]
+    if not known:
+        declared = ", ".join(params.load()["tasks"])
+        raise errors.InputError(f"no version of {task!r} is registered; tasks are {declared}: run `dvc repro`")
+    return client, moves.settle(client, task), known
+
+
+def _version(task: str, state: "State", known: "list[ModelVersion]", reference: str) -> "ModelVersion":
+    found = [one for one in known if reference in (str(one.version), state.stage(str(one.version)))]
     if not found:
-        held = ", ".join(f"{one.version} ({one.current_stage})" for one in known) or "none"
+        held = ", ".join(f"{one.version} {state.stage(str(one.version))}".strip() for one in known)
         raise errors.InputError(f"{task} has no version in {reference!r}; registered versions are {held}")
     return found[-1]
 
 
-@app.command()
-def promote(task: str, version: str, to: Annotated[Stage, typer.Option(help="the stage to put VERSION into")]) -> None:
-    """Put VERSION of TASK into a stage by hand, whatever the gate said."""
-    from registry import stages, versions
-    from training.tracking import MlflowClient
+def _metric(task: str) -> str:
+    """The metric that the gate of TASK goes by, where `params.yaml` still declares the task."""
+    from registry import conditions
 
-    client = MlflowClient()
-    known = [str(one.version) for one in versions.of_task(client, task)]
-    if version not in known:
-        raise errors.InputError(
-            f"{task} has no version {version!r}; registered are {', '.join(known) or 'none'}; "
-            f"see python -m registry list {task}"
-        )
-    champion = stages.current(client, task, stages.PRODUCTION)
-    if to is Stage.staging and champion is not None and str(champion.version) == version:
-        raise errors.InputError(
-            f"{task}: version {version} is in Production, which this would leave empty; "
-            f"put another version there first: python -m registry promote {task} VERSION --to Production"
-        )
-    stages.put(client, task, version, to.value)
-    print(f"{task}: version {version} is in {to.value}")
+    content = params.load()
+    return conditions.of_task(content, task).metric if task in content["tasks"] else conditions.DEFAULT
 
 
 @app.command()
@@ -173,11 +235,11 @@ def reproduce(
 
 
 def main() -> None:
-    """Run a command line; an MLflow that does not answer is told in one line too."""
+    """Run a command line; a store that does not answer is told in one line too."""
     try:
         errors.run(app)
     except Exception as error:
-        if type(error).__module__ != "mlflow.exceptions":  # which is slow to import for a question of its type
+        if type(error).__module__.partition(".")[0] not in STORES:  # slow to import for a question of its type
             raise
         from training.tracking import reason
 

@@ -1,6 +1,7 @@
 """Registered versions: each candidate once, told apart by its graph's digest."""
 
 import hashlib
+import json
 import logging
 import tempfile
 from importlib.metadata import version as installed
@@ -16,6 +17,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 import training.graph
 from data.contract import Contract
@@ -24,7 +26,7 @@ from training import candidate as candidates
 from training import tracking
 from training.candidate import Candidate
 
-DIGEST = "graph.digest"
+DIGEST = training.graph.DIGEST_KEY
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
 EXAMPLE_ROWS = 2
 
@@ -45,6 +47,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
     run_id = tracking.record(candidate)
     for version in of_task(client, candidate.task):
         if version.tags.get(DIGEST) == candidate.digest:
+            _link(client, version)
             return version, False
     try:
         client.create_registered_model(candidate.task, description=f"Versions of the task {candidate.task}.")
@@ -52,6 +55,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     run = client.get_run(run_id)
+    tracking.delete_models(client, run)  # which a call logged that was killed before the version was made
     logged = _log_model(candidate, run_id)
     client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
     interval = candidate.test["auc"]
@@ -63,7 +67,16 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         tags=tracking.lineage_tags(candidate) | {"test.auc": str(interval)},
         description=f"{candidate.model} ({candidate.family}), test AUC {interval}",
     )
+    _link(client, version)
     return version, True
+
+
+def _link(client: MlflowClient, version: ModelVersion) -> None:
+    """Have the page of the logged model name the version that it was registered as."""
+    link = {MLFLOW_MODEL_VERSIONS: json.dumps([{"name": version.name, "version": str(version.version)}])}
+    for model in tracking.models(client, client.get_run(str(version.run_id))):
+        if MLFLOW_MODEL_VERSIONS not in model.tags:
+            client.set_logged_model_tags(model.model_id, link)
 
 
 def graph(version: ModelVersion, folder: Path) -> Path:
@@ -90,11 +103,6 @@ def candidate(client: MlflowClient, version: ModelVersion) -> Candidate:
         return candidates.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def stages_by_digest(client: MlflowClient, task: str) -> dict[str, str]:
-    """The stage of each version of a task that is in one, by the digest of its graph."""
-    return {one.tags[DIGEST]: str(one.current_stage) for one in of_task(client, task) if one.current_stage != "None"}
-
-
 def signature(contract: Contract) -> ModelSignature:
     """The contract as MLflow states it: columns, all required, or a tensor.
 
@@ -118,6 +126,8 @@ def _log_model(candidate: Candidate, run_id: str) -> ModelInfo:
             name=candidate.model,
             python_model=training.graph.__file__,
             artifacts={"graph": str(candidate.graph)},
+            metadata={DIGEST: candidate.digest},
+            tags=tracking.made_by(candidate),
             signature=signature(contract),
             input_example=_example(candidate.task, contract),
             pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import requests
+
+from tests.servers.started import Server
+
+pytest_plugins = ["tests.servers.postgres", "tests.servers.s3", "tests.servers.tracking"]
 
 ROOT = Path(__file__).parents[1]
 VENV = Path(sys.prefix)
@@ -66,25 +68,8 @@ class Project:
     def serving(self, *command: str, port: int, path: str = "/ping") -> Iterator[str]:
         """The address of a server that `command` starts, once it answers."""
         log = self.root.parent / f"server-{port}.log"
-        with log.open("w") as output:
-            server = subprocess.Popen(
-                command, cwd=self.root, env=self.env, stdout=output, stderr=output, start_new_session=True
-            )
-        address = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(600):
-                assert server.poll() is None, log.read_text()
-                try:
-                    if requests.get(address + path, timeout=2).status_code == 200:
-                        break
-                except requests.RequestException:
-                    time.sleep(0.2)
-            else:
-                pytest.fail(f"no answer from {' '.join(command)}:\n{log.read_text()}")
-            yield address
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(30)
+        with Server(command, port, log, self.root, self.env, path) as server:
+            yield server.address
 
 
 def checkout(root: Path) -> Project:

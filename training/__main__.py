@@ -16,7 +16,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 
 @app.command()
 def check(task: Annotated[str | None, typer.Argument(help="must be one of the declared tasks")] = None) -> None:
-    """Check every task and model that `params.yaml` declares."""
+    """Check the tasks and models that `params.yaml` declares, or those of TASK."""
     from training import models
     from training.search import ranges
 
@@ -27,7 +27,7 @@ def check(task: Annotated[str | None, typer.Argument(help="must be one of the de
             f"{params.PARAMS}: no task {task!r} under tasks; declared are {declared}: make repro TASK=…"
         )
     ranges.check(content)
-    for one in content["tasks"]:
+    for one in [task] if task else content["tasks"]:
         source.files(params.task(content, one).source, f"tasks.{one}.source")
         if not models.of_task(content, one):
             raise errors.InputError(f"{params.PARAMS}: tasks.{one} has no model; declare one under models")

@@ -4,6 +4,7 @@ This file stands alone: it is also the code that MLflow runs for a registered ve
 of the repository is installed.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 
 CONTRACT_KEY = "contract"  # the graph's metadata holds the contract as JSON
 DECISION_KEY = "decision"  # and how the label follows from the probabilities
+DIGEST_KEY = "graph.digest"  # the SHA-256 with which a version was registered
 LABEL = "label"
 PROBABILITIES = "probabilities"
 EPOCH = pd.Timestamp(0, tz="UTC").as_unit("us")
@@ -140,15 +142,23 @@ def _nested(values: Any, column: dict[str, Any]) -> np.ndarray:
 
 if __name__ != "training.graph":
     from mlflow.exceptions import MlflowException
-    from mlflow.models import set_model
+    from mlflow.models import Model, set_model
     from mlflow.pyfunc import PythonModel
 
     class Version(PythonModel):
         """A registered version, as MLflow loads it."""
 
         def load_context(self, context: Any) -> None:
-            """Open the graph that lies beside this file."""
-            self.graph = Graph(context.artifacts["graph"])
+            """Open the graph that lies beside this file, if it is the one that was registered."""
+            path = Path(context.artifacts["graph"])
+            registered = (Model.load(str(path.parents[1])).metadata or {}).get(DIGEST_KEY)
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if registered and found != registered:
+                raise MlflowException(
+                    f"{path.name} has SHA-256 {found[:12]}…, registered was {registered[:12]}…; "
+                    "the file was changed after registration, do not use this version"
+                )
+            self.graph = Graph(path)
 
         def predict(
             self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

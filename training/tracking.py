@@ -1,5 +1,6 @@
 """Recording candidates as MLflow runs, each exactly once."""
 
+import getpass
 import json
 import logging
 import os
@@ -9,7 +10,8 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default a lost server is asked for many minutes
+# MLflow would ask a lost server for many minutes, and repeat a write whose answer was lost: a second run or version
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 import mlflow
@@ -18,9 +20,17 @@ from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LoggedModel,
     Metric,
     Param,
     Run,
+)
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
 )
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
@@ -29,7 +39,7 @@ from data.prepare import PREPARED
 from training.candidate import DIFFERENCE, NATIVE, PLOTS, RECORD, Candidate
 from training.metrics import PER_CLASS
 
-for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
+for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store", "mlflow.pyfunc"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
 COLUMN_TYPES = {
@@ -51,16 +61,17 @@ def record(candidate: Candidate) -> str:
     A run that a killed process left unfinished is deleted and written again.
     """
     client = MlflowClient()
-    folder = experiment(client, candidate.task)
+    folder = experiment(client, candidate.task, purpose(candidate.task))
     for run in _runs(client, folder, candidate.id):
         if run.info.status == FINISHED:
             return run.info.run_id
+        delete_models(client, run)
         client.delete_run(run.info.run_id)
     started = int(candidate.started * 1000)
     name = f"{candidate.model} {candidate.digest[:8]}"
-    tags = {CANDIDATE_TAG: candidate.id, **_source_tags(candidate), **lineage_tags(candidate)}
+    tags = {CANDIDATE_TAG: candidate.id, **made_by(candidate), **lineage_tags(candidate)}
     run_id = client.create_run(folder, start_time=started, tags=tags, run_name=name).info.run_id
-    client.log_batch(run_id, params=_params(candidate))
+    client.log_batch(run_id, params=parameters({"family": candidate.family, "seed": candidate.seed} | candidate.params))
     log_metrics(client, run_id, _metrics(candidate, started))
     client.log_inputs(run_id, datasets=[_dataset(candidate)])
     for part in (NATIVE, PLOTS):
@@ -72,17 +83,37 @@ def record(candidate: Candidate) -> str:
     return run_id
 
 
+def models(client: MlflowClient, run: Run) -> list[LoggedModel]:
+    """The models that are logged on a run."""
+    return list(client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"))
+
+
+def delete_models(client: MlflowClient, run: Run) -> None:
+    """Delete the models that are logged on a run."""
+    for model in models(client, run):
+        client.delete_logged_model(model.model_id)
+
+
 def reason(error: Exception) -> str:
     """What MLflow could not do, in one line without a password."""
     uri = re.sub(r"(?<=://)[^/@]*@", "", mlflow.get_tracking_uri())
     said = " ".join(str(error).split())
+    if status := re.search(r"too many (\d+) error responses", said):
+        return f"{uri} answers with status {status[1]}, and its log says why"
     return f"{uri} does not answer" if "Max retries exceeded" in said else f"{uri}: {said[:LONGEST_REASON]}"
 
 
-def experiment(client: MlflowClient, name: str) -> str:
-    """The id of the experiment of this name, which is made if there is none."""
+def experiment(client: MlflowClient, name: str, note: str = "") -> str:
+    """The id of the experiment of this name, which is made with a note for its page if there is none."""
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name))
+    return str(found.experiment_id if found else client.create_experiment(name, tags={MLFLOW_RUN_NOTE: note}))
+
+
+def purpose(task: str) -> str:
+    """What the models of a task do, in a line of Markdown."""
+    contract = Contract.load(PREPARED / task)
+    inputs = f"{len(contract.columns)} columns" if len(contract.columns) > 1 else f"`{contract.names[0]}`"
+    return f"Predicts `{contract.target}` ({', '.join(contract.classes)}) from {inputs}."
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
@@ -95,9 +126,9 @@ def _runs(client: MlflowClient, experiment: str, candidate_id: str) -> list[Run]
     return list(client.search_runs([experiment], f"tags.{CANDIDATE_TAG} = '{candidate_id}'"))
 
 
-def _params(candidate: Candidate) -> list[Param]:
-    declared = {"family": candidate.family, "seed": candidate.seed, **candidate.params}
-    return [Param(name, "none" if value is None else str(value)) for name, value in declared.items()]
+def parameters(values: dict[str, Any]) -> list[Param]:
+    """Parameters as MLflow takes them, without those that are not set: a plot over numbers cannot place a word."""
+    return [Param(name, str(value)) for name, value in values.items() if value is not None]
 
 
 def _metrics(candidate: Candidate, started: int) -> list[Metric]:
@@ -168,13 +199,20 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 
-def _source_tags(candidate: Candidate) -> dict[str, str]:
+def made_by(candidate: Candidate) -> dict[str, str]:
+    """What MLflow shows as the source of the candidate's run and model."""
     commit = candidate.lineage["git_commit"]
-    source = {
-        "mlflow.source.name": f"python -m training train {candidate.model}",
-        "mlflow.source.type": "PROJECT",
-    }
-    return source | ({"mlflow.source.git.commit": commit} if commit else {})
+    command = source_tags(f"python -m training train {candidate.model}")
+    return command | ({MLFLOW_GIT_COMMIT: commit} if commit else {})
+
+
+def source_tags(command: str) -> dict[str, str]:
+    """What MLflow shows as the command behind a run, and who gave it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return {MLFLOW_SOURCE_NAME: command, MLFLOW_SOURCE_TYPE: "PROJECT", MLFLOW_USER: user}
 
 
 def _dataset(candidate: Candidate) -> DatasetInput:
@@ -186,6 +224,6 @@ def _dataset(candidate: Candidate) -> DatasetInput:
         source_type="local",
         source=json.dumps({"uri": candidate.data["folder"]}),
         schema=json.dumps({"mlflow_colspec": [*schema, {"name": contract.target, "type": "string"}]}),
-        profile=json.dumps({**candidate.data["rows"], "sha256": candidate.data["digest"]}),
+        profile=json.dumps({f"{part} rows": f"{rows:,}" for part, rows in candidate.data["rows"].items()}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])

@@ -15,16 +15,15 @@ import pandas as pd
 from data.contract import Contract
 from data.prepare import PREPARED
 from training import candidate as candidates
-from training import decision, folds, lineage, parity, prepared, quiet, worktree
+from training import decision, folds, latency, lineage, parity, prepared, quiet, worktree
 from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
 from training.families import ENSEMBLE, Fitted, Rows
-from training.graph import LABEL, PROBABILITIES, Graph
+from training.graph import Graph
 from training.metrics import Evaluation, OfClass, Spread
 from training.models import Model
 from training.prepared import Part, Split, Stored
 
 PARTS: tuple[Part, ...] = get_args(Part)
-LATENCY_CALLS = 300
 
 
 def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
@@ -69,7 +68,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     evaluation = test.evaluation(costs)
     per_class = dict(zip(contract.classes, evaluation.intervals_per_class(seed), strict=True))
     _plots(folder / PLOTS, fitted, test, per_class)
-    latency = _latency(graph, next(stored["test"].batches()).inputs)
+    latency_ms = latency.measure(graph, next(stored["test"].batches()).inputs)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     candidate = Candidate(
         task=model.task,
@@ -82,7 +81,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         fit_seconds=fit_seconds,
         peak_memory_mib=memory,
         graph_bytes=(folder / GRAPH).stat().st_size,
-        latency_ms=latency,
+        latency_ms=latency_ms,
         parity=difference,
         data={
             "digest": lineage.folder_digest(PREPARED / model.task),
@@ -177,15 +176,3 @@ def _plots(folder: Path, fitted: Fitted, test: Scored, per_class: dict[str, OfCl
     curve = pd.DataFrame(fitted.history).rename_axis("step").reset_index()
     curve.round(6).to_csv(folder / LEARNING_CURVE, index=False)
     plots.write(folder, test.probabilities, test.codes, test.labels, per_class)
-
-
-def _latency(graph: Graph, inputs: pd.DataFrame) -> float:
-    """Median milliseconds of scoring one row, the row already in the graph's own types."""
-    feeds = graph.feeds(inputs.head(LATENCY_CALLS))
-    times = []
-    for row in range(len(inputs.head(LATENCY_CALLS))):
-        one = {name: values[row : row + 1] for name, values in feeds.items()}
-        start = time.perf_counter()
-        graph.session.run([LABEL, PROBABILITIES], one)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times) * 1000)

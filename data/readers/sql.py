@@ -85,7 +85,7 @@ def _address(url: str, key: str) -> "tuple[URL, list[str]]":
         address = make_url(filled(url.strip()) or "") if whole else make_url(url)
     except ArgumentError:
         raise InputError(
-            f"params.yaml: {key}.url: no SQLAlchemy URL; expected one like postgresql+psycopg://user:${{PASSWORD}}@host/db"
+            f"params.yaml: {key}.url: no SQLAlchemy URL; expected one like postgresql+psycopg2://user:${{PASSWORD}}@host/db"
         ) from None
     if not whole:
         address = address.set(
@@ -128,7 +128,9 @@ def _parts(
     except (SQLAlchemyError, ImportError) as error:
         reason = _hidden(str(getattr(error, "orig", None) or error).splitlines()[0], secrets)
         missing = isinstance(error, ImportError | NoSuchModuleError)
-        fix = "install the driver that the URL names" if missing else "correct the URL or the query"
+        fix = (
+            "install the driver that the URL names" if missing else "correct the URL or the query, or see to the server"
+        )
         raise InputError(f"params.yaml: {key}: {shown}: {reason}; {fix}") from None
 
 

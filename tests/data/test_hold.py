@@ -216,6 +216,23 @@ def test_rows_that_are_in_two_splits_and_rows_sorted_by_the_target_are_told(
     assert "have the same inputs as a training row" in shown
 
 
+def test_rows_that_are_equal_by_chance_are_no_suspicion(capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    columns = {
+        "age": random.integers(18, 90, ROWS),
+        "name": random.integers(0, 3, ROWS),
+        "y": random.integers(0, 2, ROWS),
+    }
+    few = pd.DataFrame(columns).astype("str")
+    run(few)
+    shown = capsys.readouterr().out
+    assert "test rows (" in shown
+    assert "chance explains" in shown
+    assert "leakage" not in shown
+    run(pd.concat([few.assign(income=random.integers(0, 9**6, ROWS).astype("str"))] * 2), accept=True)
+    assert "suspicion of leakage: " in capsys.readouterr().out
+
+
 def test_nothing_is_suspected_of_honest_rows(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     run(rows)
     assert "leakage" not in capsys.readouterr().out

@@ -34,22 +34,6 @@ def digest(project: Project, model: str = "churn-logistic") -> str:
     return str(json.loads(record.read_text(encoding="utf-8"))["digest"])
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project after its first `dvc repro`."""
-    project = small_project(tmp_path_factory.mktemp("repro") / "project")
-    project.ok("dvc", "repro")
-    project.commit("First run")
-    return project
-
-
-@pytest.fixture
-def again(done: Project, tmp_path: Path) -> Project:
-    """A copy of the finished project, free to change."""
-    shutil.copytree(done.root, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project", done.env | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/project/mlflow.db"})
-
-
 def test_a_users_table_reaches_production(done: Project) -> None:
     assert registry(done) == ["1,Production,churn-logistic,better", "production=1", "1"]
 

@@ -10,6 +10,7 @@ import pytest
 from data import params
 from data.fetch import fetch
 from data.prepare import prepare
+from registry.register import register
 from tests.conftest import churn_table
 from training import models
 from training.train import train
@@ -41,6 +42,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         mlflow.search_experiments()
     return folder
+
+
+@pytest.fixture(scope="session")
+def registered_once(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained project after `register`: version 1 in Production, version 2 in Staging."""
+    folder = tmp_path_factory.mktemp("registered") / "project"
+    shutil.copytree(trained, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        register(params.load(), "churn")
+    return folder
+
+
+@pytest.fixture
+def registered(registered_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The declarations of the registered project, with a database of its own; files are shared, so none is changed."""
+    monkeypatch.chdir(registered_once)
+    shutil.copy(registered_once / "mlflow.db", tmp_path / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    return params.load()
 
 
 @pytest.fixture

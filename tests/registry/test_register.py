@@ -1,7 +1,6 @@
 """Registering with a real MLflow store."""
 
 import json
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,34 +10,14 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from data.errors import InputError
 from registry import __main__ as registry_main
-from registry import stages, versions
+from registry import versions
 from registry.register import register
 from training import candidate as candidates
 from training import tracking
-
-WRITES = (
-    "create_experiment",
-    "create_run",
-    "log_batch",
-    "log_inputs",
-    "log_artifact",
-    "log_artifacts",
-    "set_terminated",
-    "create_registered_model",
-    "create_model_version",
-    "log_text",
-    "transition_model_version_stage",
-    "set_registered_model_alias",
-    "set_model_version_tag",
-)
-
-
-class KilledError(Exception):
-    """Stands for a kill between two writes."""
 
 
 def state() -> dict[str, Any]:
@@ -64,8 +43,7 @@ EXPECTED = {
 }
 
 
-def test_the_better_candidate_is_in_production_and_the_other_in_staging(content: dict[str, Any]) -> None:
-    register(content, "churn")
+def test_the_better_candidate_is_in_production_and_the_other_in_staging(registered: dict[str, Any]) -> None:
     assert state() == EXPECTED
 
 
@@ -98,8 +76,8 @@ def test_without_any_candidate_the_stages_to_run_are_named(content: dict[str, An
         register(content, "churn")
 
 
-def test_a_version_says_where_it_comes_from_and_why_it_is_where_it_is(content: dict[str, Any]) -> None:
-    version = register(content, "churn")[0].version
+def test_a_version_says_where_it_comes_from_and_why_it_is_where_it_is(registered: dict[str, Any]) -> None:
+    version = MlflowClient().get_model_version("churn", "1")
     record = json.loads(Path("candidates/churn/churn-logistic/candidate.json").read_text(encoding="utf-8"))
     assert version.tags["graph.digest"] == record["digest"]
     assert version.tags["data.digest"] == record["data"]["digest"]
@@ -110,13 +88,12 @@ def test_a_version_says_where_it_comes_from_and_why_it_is_where_it_is(content: d
 
 
 def test_a_run_has_a_name_parameters_curves_metrics_with_intervals_plots_data_and_lineage(
-    content: dict[str, Any],
+    registered: dict[str, Any],
 ) -> None:
     client = MlflowClient()
-    run = client.get_run(str(register(content, "churn")[0].version.run_id))
+    run = client.get_run(str(client.get_model_version("churn", "1").run_id))
     assert run.info.run_name.startswith("churn-logistic ")
-    declared = {"C": "1.0", "max_iter": "200", "bins": "none", "class_weight": "none"}
-    assert run.data.params == {"family": "logistic", "seed": "3", **declared}
+    assert run.data.params == {"family": "logistic", "seed": "3", "C": "1.0", "max_iter": "200"}
     curve = client.get_metric_history(run.info.run_id, "curve/validation_loss")
     assert [point.step for point in curve] == list(range(len(curve)))
     assert len(curve) > 1
@@ -154,8 +131,8 @@ def test_classes_of_any_name_are_metrics_of_their_own(content: dict[str, Any]) -
     assert len(many) > 1000
 
 
-def test_nothing_that_is_registered_is_a_pickle(content: dict[str, Any]) -> None:
-    version = register(content, "churn")[0].version
+def test_nothing_that_is_registered_is_a_pickle(registered: dict[str, Any]) -> None:
+    version = MlflowClient().get_model_version("churn", "1")
     model = Path(mlflow.artifacts.download_artifacts(f"models:/churn/{version.version}"))
     names = {path.name for path in [*model.rglob("*"), *Path("candidates").rglob("*")]}
     assert {"graph.onnx", "graph.py"} <= names
@@ -165,13 +142,12 @@ def test_nothing_that_is_registered_is_a_pickle(content: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("alias", ["Production", "Staging", "1", "2"])
 def test_each_version_is_loaded_by_mlflow_and_answers_what_the_graph_answers(
-    content: dict[str, Any], alias: str
+    registered: dict[str, Any], alias: str
 ) -> None:
     import pandas as pd
 
     from training.graph import Graph
 
-    register(content, "churn")
     rows = pd.read_parquet("data/prepared/churn/test.parquet")[["tenure", "plan", "visits"]].head(20)
     loaded = mlflow.pyfunc.load_model(f"models:/churn/{alias}")
     version = MlflowClient().get_model_version("churn", alias) if alias.isdigit() else None
@@ -180,97 +156,41 @@ def test_each_version_is_loaded_by_mlflow_and_answers_what_the_graph_answers(
     pd.testing.assert_frame_equal(loaded.predict(rows.astype({"tenure": float, "visits": float})), expected)
 
 
-def test_an_altered_graph_of_the_champion_is_refused(content: dict[str, Any]) -> None:
-    weak = {**content, "models": {"churn-weak": content["models"]["churn-weak"]}}
-    version = register(weak, "churn")[0].version
-    graph = Path(mlflow.artifacts.download_artifacts(f"models:/churn/{version.version}/artifacts/graph.onnx"))
-    stored = [path for path in Path("mlruns").rglob("graph.onnx") if path.read_bytes() == graph.read_bytes()]
-    for path in stored:
+def test_an_altered_graph_is_refused_by_all_that_loads_it(
+    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register({**content, "models": {"churn-weak": content["models"]["churn-weak"]}}, "churn")
+    graph = Path(mlflow.artifacts.download_artifacts("models:/churn/1/artifacts/graph.onnx"))
+    for path in [path for path in Path("mlruns").rglob("graph.onnx") if path.read_bytes() == graph.read_bytes()]:
         path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(InputError, match="changed after registration"):
-        register(content, "churn")
+    with pytest.raises(MlflowException, match="changed after registration"):
+        mlflow.pyfunc.load_model("models:/churn/1")
+    promoting = ["promote", "churn", "1", "--to", "Staging", "--why", "test"]
+    for arguments in (["show", "churn"], ["show", "churn", "1", "--json"], ["register", "churn"], promoting):
+        monkeypatch.setattr(sys, "argv", ["registry", *arguments])
+        with pytest.raises(InputError, match="changed after registration"):
+            registry_main.app(standalone_mode=False)
+    assert "version 1 (churn-weak): models:/churn/1: its graph has SHA-256" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["promote", "churn", "1", "--to", "Staging"], "would leave empty"),
-        (["promote", "churn", "9", "--to", "Production"], "registered are 1, 2"),
-        (["list", "a'b"], "tasks are churn"),
-        (["find", "churn", "9"], "registered versions are 1 (Production), 2 (Staging)"),
+        (["promote", "churn", "1", "--to", "Staging", "--why", "x"], "would leave empty"),
+        (["promote", "churn", "9", "--to", "Production", "--why", "x"], "versions are 1 Production, 2 Staging"),
+        (["promote", "churn", "2", "--to", "Production", "--why", " "], "say why"),
+        (["promote", "churn", "2", "--to", "Production", "--why", "x" * 2000], "give at most 1000"),
+        (["rollback", "churn", "--why", "x"], "in Production before version 1"),
+        (["history", "other"], "tasks are churn"),
+        (["show", "a'b"], "tasks are churn"),
+        (["find", "churn", "9"], "registered versions are 1 Production, 2 Staging"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_moves_nothing(
-    content: dict[str, Any], arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+    registered: dict[str, Any], arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(content, "churn")
     monkeypatch.setattr(sys, "argv", ["registry", *arguments])
     with pytest.raises(InputError) as error:
         registry_main.app(standalone_mode=False)
     assert message in str(error.value)
     assert state() == EXPECTED
-
-
-def test_a_person_may_overrule_the_gate(content: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    register(content, "churn")
-    monkeypatch.setattr(sys, "argv", ["registry", "promote", "churn", "2", "--to", "Production"])
-    registry_main.app(standalone_mode=False)
-    assert state()["versions"] == {"churn-logistic": ("Archived", "better"), "churn-weak": ("Production", "not better")}
-    assert state()["aliases"] == {"production": "churn-weak"}
-
-
-def test_a_stage_without_its_alias_is_mended(content: dict[str, Any]) -> None:
-    register(content, "churn")
-    client = MlflowClient()
-    client.delete_registered_model_alias("churn", "production")
-    client.set_registered_model_alias("churn", "staging", stages_version(client, stages.PRODUCTION).version)
-    register(content, "churn")
-    assert state() == EXPECTED
-
-
-def stages_version(client: MlflowClient, stage: str) -> ModelVersion:
-    version = stages.current(client, "churn", stage)
-    assert version is not None
-    return version
-
-
-def test_killed_between_any_two_writes_the_next_call_finishes_with_one_whole_version_more(
-    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    register({**content, "models": {"churn-weak": content["models"]["churn-weak"]}}, "churn")
-    assert state()["versions"] == {"churn-weak": ("Production", "better")}
-    shutil.copy("mlflow.db", "before.db")
-    with monkeypatch.context() as patch:
-        writes = kill_at(patch, None)
-        register(content, "churn")
-    assert len(writes) > 12
-    for at in range(len(writes)):
-        shutil.copy("before.db", f"{at}.db")
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/project/{at}.db")
-        with monkeypatch.context() as patch:
-            kill_at(patch, at)
-            with pytest.raises(KilledError):
-                register(content, "churn")
-        for version in versions.of_task(MlflowClient(), "churn"):
-            assert versions.graph(version, tmp_path / "graphs" / f"{at}-{version.version}").is_file()
-        register(content, "churn")
-        found = state()
-        assert found == {**EXPECTED, "versions": {**EXPECTED["versions"], "churn-weak": ("Staging", "better")}}, writes[
-            at
-        ]
-
-
-def kill_at(patch: pytest.MonkeyPatch, at: int | None) -> list[str]:
-    """Have the client raise before its write number `at`; the writes that were asked for, by name."""
-    writes: list[str] = []
-    for name in WRITES:
-        original = getattr(MlflowClient, name)
-
-        def faulty(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> Any:
-            writes.append(_original.__name__)
-            if len(writes) - 1 == at:
-                raise KilledError
-            return _original(self, *args, **kwargs)
-
-        patch.setattr(MlflowClient, name, faulty)
-    return writes

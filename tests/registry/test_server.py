@@ -1,66 +1,71 @@
 """A tracking server that is another process, and one that is not there."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-import requests
-from mlflow import MlflowClient
 
 from registry import __main__ as registry_main
-from tests.conftest import VENV
+from tests.conftest import ROOT
 from tests.registry.test_register import EXPECTED, state
+from tests.servers.started import Server
 from training import __main__ as training_main
 from training import candidate
+
+pytestmark = pytest.mark.xdist_group("servers")
 
 LOST = "http://someone:secret@127.0.0.1:9"
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a command of `python -m registry` prints."""
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["registry", *arguments])
+        registry_main.app(standalone_mode=False)
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_a_tracking_server_takes_runs_versions_stages_and_aliases(content: dict[str, Any], tmp_path: Path) -> None:
-    port = free_port()
-    command = [str(VENV / "bin/mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", f"{tmp_path}/kept"]
-    quick = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, *store], stdout=log, stderr=log, start_new_session=True, cwd=tmp_path, env=quick
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(400):
-            try:
-                if requests.get(f"{address}/health", timeout=2).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.1)
-        env = os.environ | {"MLFLOW_TRACKING_URI": address, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, "-m", "registry", "register", "churn"]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "http" not in done.stdout
-        assert "Registered: version 1 (churn-logistic), version 2 (churn-weak)" in done.stdout
-        mlflow.set_tracking_uri(address)
-        assert state() == EXPECTED
-        assert not Path("mlruns").exists()
-        version = MlflowClient().get_model_version_by_alias("churn", "production")
-        loaded = mlflow.pyfunc.load_model("models:/churn@production")
-        assert version.tags["model"] == "churn-logistic"
-        assert loaded.predict({"tenure": [3.0], "plan": ["basic"], "visits": [1.0]})["label"].tolist() == ["yes"]
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait(30)
+@pytest.mark.parametrize("store", ["on_postgres", "on_sqlite"])
+def test_a_tracking_server_takes_runs_versions_stages_and_aliases(
+    content: dict[str, Any], store: str, request: pytest.FixtureRequest, run: Callable[..., str]
+) -> None:
+    server: Server = request.getfixturevalue(store)
+    mlflow.set_tracking_uri(server.address)
+    assert "Registered: version 1 (churn-logistic), version 2 (churn-weak)" in run("register", "churn")
+    assert state() == EXPECTED
+    assert not Path("mlruns").exists()
+    loaded = mlflow.pyfunc.load_model("models:/churn@production")
+    assert loaded.predict({"tenure": [3.0], "plan": ["basic"], "visits": [1.0]})["label"].tolist() == ["yes"]
+    why = ("--why", "fewer complaints")
+    assert "churn: version 2 is in Production" in run("promote", "churn", "2", "--to", "Production", *why)
+    assert state()["aliases"] == {"production": "churn-weak"}
+    assert '"stage": "Production"' in run("show", "churn", "2", "--json")
+    assert "churn: version 1 is in Production again" in run("rollback", "churn", *why)
+    assert state()["aliases"]["production"] == "churn-logistic"
+    assert run("history", "churn").count("fewer complaints") == 2
+
+
+def test_the_address_in_the_environment_is_all_that_a_process_needs(
+    content: dict[str, Any], on_postgres: Server
+) -> None:
+    env = os.environ | {"MLFLOW_TRACKING_URI": on_postgres.address, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "registry", "register", "churn"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "http" not in done.stdout + done.stderr
+    assert not Path("mlruns").exists()
+    mlflow.set_tracking_uri(on_postgres.address)
+    assert state() == EXPECTED
 
 
 def test_a_lost_server_costs_no_candidate_and_is_told_in_one_line_within_a_minute(
@@ -84,7 +89,7 @@ def test_registering_with_a_lost_server_is_one_line_without_the_password(
     content: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mlflow.set_tracking_uri(LOST)
-    monkeypatch.setattr(sys, "argv", ["registry", "list", "churn"])
+    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn"])
     with pytest.raises(SystemExit) as caught:
         registry_main.main()
     assert caught.value.code == 1
