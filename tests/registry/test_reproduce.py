@@ -283,8 +283,8 @@ def test_a_model_of_a_module_that_git_does_not_have_says_on_itself_that_it_is_no
     ("arguments", "said"),
     [
         (["churn"], "no version was named; give numbers, such as churn 7, or --all"),
-        (["churn", "7"], "churn has no version in '7'; registered versions are 1 (Production)"),
-        (["../x", "1"], "../x has no version in '1'"),
+        (["churn", "7"], "churn has no version in '7'; registered versions are 1 Production"),
+        (["../x", "1"], "no version of '../x' is registered"),
     ],
 )
 def test_a_wrong_call_is_one_line(client: MlflowClient, arguments: list[str], said: str) -> None:
