@@ -1,7 +1,6 @@
 """Two trained candidates of a small task, and an empty MLflow store for each test."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from data import params
 from data.fetch import fetch
 from data.prepare import prepare
 from registry.register import register
-from tests.conftest import churn_table
+from tests.conftest import churn_table, commit
 from training import models
 from training.train import train
 
@@ -25,7 +24,6 @@ models:
   churn-weak: {task: churn, family: logistic, params: {bins: 2}}
 gate: {resamples: 200}
 """
-WHO = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +33,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
-        Path("dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
         churn_table(6000).to_csv("churn.csv", index=False)
-        for command in (["init", "-q"], ["add", "."], [*WHO, "commit", "-qm", "Start"]):
-            subprocess.run(["git", *command], check=True)
+        commit(folder)
         content = params.load()
         fetch(content, "churn")
         prepare(content, "churn")
