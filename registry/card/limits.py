@@ -96,13 +96,14 @@ def _of_making(facts: Facts) -> Iterator[str]:
     lineage = facts.candidate.lineage
     if facts.stale:
         yield "The rows were prepared anew since: slices, calibration and what matters are of other rows than metrics."
-    if why := lineage.get("unreproducible"):
+    if why := lineage["unreproducible"]:
         yield f"Not reproducible: {text(why, 300)}."
-    elif lineage["git_dirty"]:
-        yield "Trained from files that differ from the git commit; `reproduce` applies the difference, which is kept."
-    if outside := lineage.get("rows_outside_git"):
-        yield f"Its rows are of {text(outside, 200)}, which git does not have: `reproduce` needs them in DVC's cache."
+    else:
+        if lineage["git_dirty"]:
+            yield "Trained from files that differ from the git commit; the difference is kept, `reproduce` applies it."
+        if outside := lineage["rows_outside_git"]:
+            yield f"Git does not have {text(outside, 200)}, where its rows are from: `reproduce` needs DVC's cache."
     if not lineage["dvc_stage"]:
         yield "Trained outside of DVC, so that no hash of DVC's names its rows."
     if start := lineage.get("warm_start"):
-        yield f"Fitting went on from an earlier model: {text(', '.join(f'{k} {v}' for k, v in start.items()), 200)}."
+        yield f"Fitting went on from version {text(start['version'])}, which had seen rows of its own."
