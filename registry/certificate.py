@@ -4,13 +4,33 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import Field
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data import params
+from data.params import Strict
+
 WIDTH = 100
 SHORT = 12  # letters of a digest
+
+
+class Terms(Strict):
+    """What stands under `reproduce:` in `params.yaml`."""
+
+    tolerance: float = Field(1e-6, ge=0, lt=1)
+    """By how much a probability may differ."""
+
+
+def declared(content: dict[str, Any]) -> Terms:
+    """The declared terms, or the defaults.
+
+    Raises:
+        InputError: a key is unknown or has a wrong value.
+    """
+    return params.parse(Terms, content.get("reproduce") or {}, "reproduce")
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,12 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from pydantic import Field
 
 from data import params
 from data.errors import InputError
-from data.params import Strict
 from data.prepare import PREPARED
 from registry import made, restored, versions
-from registry.certificate import Certificate, Pair, Refusal
+from registry.certificate import Certificate, Pair, Refusal, Terms
 from registry.made import Made
 from training import lineage
 from training.candidate import CANDIDATES, GRAPH, RECORD
@@ -30,13 +28,6 @@ from training.graph import Graph
 from training.search import declaration
 
 EVIDENCE, TAG = "certificate.json", "reproduced"
-
-
-class Terms(Strict):
-    """What stands under `reproduce:` in `params.yaml`."""
-
-    tolerance: float = Field(1e-6, ge=0, lt=1)
-    """By how much a probability may differ."""
 
 
 @dataclass
@@ -61,6 +52,7 @@ class Place:
         for model, start in starts.items():
             if start is not None:
                 declaration.write(model, {"warm_start": start}, self.root / params.PARAMS)
+        # This is asked of the code of that commit, so that the call has to stay as it is.
         restored.run(self.root, sys.executable, "-m", "training", "train", *starts, "--no-record")
         self.started |= starts
 
@@ -74,15 +66,6 @@ class Place:
     def graph(self, model: str) -> Path:
         """The graph of a model that was trained here."""
         return self.root / CANDIDATES / self.task / model / GRAPH
-
-
-def declared(content: dict[str, Any]) -> Terms:
-    """The declared terms, or the defaults.
-
-    Raises:
-        InputError: a key is unknown or has a wrong value.
-    """
-    return params.parse(Terms, content.get("reproduce") or {}, "reproduce")
 
 
 def reproduce(client: MlflowClient, asked: list[ModelVersion], terms: Terms) -> Iterator[Certificate | Refusal]:
@@ -172,7 +155,10 @@ def _certificate(client: MlflowClient, one: Made, here: Place, terms: Terms) -> 
 def metrics(record: dict[str, Any]) -> dict[str, float | None]:
     """Every metric of a candidate's record, under one name each; None where it is no number."""
     found: dict[str, float] = {f"test {name}": one["value"] for name, one in record["test"].items()}
-    found |= {f"validation {name}": value for name, value in record["validation"].items()}
+    found |= {
+        f"validation {name}": one["value"] if isinstance(one, dict) else one
+        for name, one in record["validation"].items()
+    }
     found |= {
         f"test {part} of {name}": value["value"]
         for name, one in record["per_class"].items()

@@ -29,6 +29,7 @@ PACKAGES = (
     "skl2onnx",
     "tf2onnx",
 )
+STAGES = Path("dvc.yaml")
 NAMED = 3  # files that are named, of many
 
 
@@ -48,7 +49,8 @@ def of(tree: Worktree, task: str, parameters: dict[str, Any], read: Source) -> d
     raw = locked.get(f"fetch@{task}")
     code, tables = _of_source(read, f"tasks.{task}.source")
     outside = _outside(tree, tables) if read.path else ["the answer to a query"]
-    lacking = _outside(tree, [params.PARAMS, Path("dvc.yaml"), *code, *_imported()]) + ([] if raw else outside)
+    declared = [path for path in (params.PARAMS, STAGES) if path.exists()]
+    lacking = _outside(tree, [*declared, *code, *_imported()]) + ([] if raw else outside)
     return {
         "git_commit": tree.commit,
         "git_folder": tree.folder,

@@ -14,7 +14,7 @@ from data import params
 from data.fetch import fetch
 from data.prepare import prepare
 from registry import reproduce, versions
-from registry.certificate import Certificate
+from registry.certificate import Certificate, Terms
 from tests.conftest import Project, small_project
 from training import models
 from training.train import train
@@ -99,7 +99,7 @@ def reproduced(trained: Project) -> Iterator[dict[str, Certificate]]:
     client = MlflowClient()
     runs = len(client.search_runs([one.experiment_id for one in client.search_experiments()]))
     asked = [version for task in ("words", "motion") for version in versions.of_task(client, task)]
-    found = list(reproduce.reproduce(client, asked, reproduce.Terms(tolerance=0)))
+    found = list(reproduce.reproduce(client, asked, Terms(tolerance=0)))
     assert all(isinstance(one, Certificate) for one in found), found
     assert len(client.search_runs([one.experiment_id for one in client.search_experiments()])) == runs
     return {one.model: one for one in found if isinstance(one, Certificate)}

@@ -16,10 +16,9 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from data.errors import InputError
-from registry import reproduce, restored, versions
+from registry import certificate, reproduce, restored, versions
 from registry.__main__ import app
-from registry.certificate import Certificate, Pair, Refusal
-from registry.reproduce import Terms
+from registry.certificate import Certificate, Pair, Refusal, Terms
 from tests.conftest import Project, churn_table, small_project
 from training import candidate as candidates
 from training import lineage, tracking
@@ -284,8 +283,8 @@ def test_a_model_of_a_module_that_git_does_not_have_says_on_itself_that_it_is_no
     ("arguments", "said"),
     [
         (["churn"], "no version was named; give numbers, such as churn 7, or --all"),
-        (["churn", "7"], "churn has no version in '7'; registered versions are 1 (Production)"),
-        (["../x", "1"], "../x has no version in '1'"),
+        (["churn", "7"], "churn has no version in '7'; registered versions are 1 Production"),
+        (["../x", "1"], "no version of '../x' is registered"),
     ],
 )
 def test_a_wrong_call_is_one_line(client: MlflowClient, arguments: list[str], said: str) -> None:
@@ -304,11 +303,11 @@ def test_a_wrong_call_is_one_line(client: MlflowClient, arguments: list[str], sa
 )
 def test_a_wrong_declaration_names_its_key(given: object, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        reproduce.declared({"reproduce": given})
+        certificate.declared({"reproduce": given})
     assert str(caught.value).startswith(said)
 
 
-def certificate(difference: float | None, tolerance: float = 1e-6, rows: str = "a") -> Certificate:
+def of(difference: float | None, tolerance: float = 1e-6, rows: str = "a") -> Certificate:
     same: dict[str, Any] = {"members": {}, "metrics": {}, "packages": {}}
     return Certificate(
         *("t", "1", "m", "c", False, "restored by DVC", Pair("a", rows), Pair("g", "h")),
@@ -323,10 +322,10 @@ def certificate(difference: float | None, tolerance: float = 1e-6, rows: str = "
 
 
 def test_predictions_agree_up_to_the_tolerance_and_no_further() -> None:
-    assert certificate(1e-6).agrees
-    assert certificate(1e-6).words == "digest differs, probabilities by 1.0e-06 at most, within 1e-06"
-    assert not certificate(1.1e-6).agrees
-    assert certificate(1.1e-6).words == "digest differs, probabilities by 1.1e-06 at most, above 1e-06"
-    assert not certificate(0.0, rows="b").agrees
-    assert not certificate(None).agrees
-    assert not certificate(float("nan")).agrees
+    assert of(1e-6).agrees
+    assert of(1e-6).words == "digest differs, probabilities by 1.0e-06 at most, within 1e-06"
+    assert not of(1.1e-6).agrees
+    assert of(1.1e-6).words == "digest differs, probabilities by 1.1e-06 at most, above 1e-06"
+    assert not of(0.0, rows="b").agrees
+    assert not of(None).agrees
+    assert not of(float("nan")).agrees

@@ -1,12 +1,14 @@
 """A version's files in a worktree of their own, with real git."""
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from data.errors import InputError
 from registry import restored
+from tests.conftest import GIT, commit
 from training import worktree
 
 
@@ -20,25 +22,20 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr("tempfile.tempdir", None)
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+    for name, value in GIT.items():
+        monkeypatch.setenv(name, value)
     root = tmp_path / "repository" / request.param
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc/config").write_text("[core]\n    remote = near\n['remote \"near\"']\n    url = ../stored\n")
     (root / ".dvc/.gitignore").write_text("/config.local\n")
     (root / "code.py").write_text("x = 1\n")
-    monkeypatch.chdir(tmp_path / "repository")
-    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
-        git(*arguments)
+    commit(tmp_path / "repository")
     monkeypatch.chdir(root)
     return root
 
 
 def left() -> tuple[int, list[Path]]:
     """How many work trees git knows, and what lies in the folder for temporary files."""
-    import tempfile
-
     return len(git("worktree", "list").splitlines()), list(Path(tempfile.gettempdir()).iterdir())
 
 

@@ -1,7 +1,6 @@
 """Small made tables with their contract, a graph that was fitted on one, and a small git repository."""
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from data.contract import Column, Contract
+from tests.conftest import GIT, commit
 from training import onnx_graph
 from training.families import Fitted, Rows, logistic
 from training.graph import Graph
@@ -99,14 +99,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git repository of one commit, as the current folder, outside of any DVC stage."""
     for name in [name for name in os.environ if name.startswith(("GIT_", "DVC_"))]:
         monkeypatch.delenv(name)
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+    for name, value in GIT.items():
+        monkeypatch.setenv(name, value)
     root = tmp_path / "repository"
     root.mkdir()
     monkeypatch.chdir(root)
     for name, content in (("code.py", "x = 1\n"), ("dvc.lock", LOCK), ("params.yaml", "{}\n"), ("dvc.yaml", "{}\n")):
         (root / name).write_text(content)
-    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
-        subprocess.run(["git", *arguments], check=True)
+    commit(root)
     return root
