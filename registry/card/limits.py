@@ -7,7 +7,7 @@ from registry.card.facts import Facts
 from registry.card.markdown import listing, text
 
 NAMED = 5  # classes, columns or groups in a sentence
-FEW_ROWS = 50  # of a class among the test rows, under which its figures are mostly chance
+FEW_ROWS = 50  # of a class among the test rows, under which its own figures say little
 LOW_RECALL = 0.5
 SHIFT = 0.02  # of a class's share between training and test rows
 MOSTLY_MISSING = 0.3
@@ -50,7 +50,7 @@ def _of_figures(facts: Facts) -> Iterator[str]:
             "more than chance: expect as much on other rows."
         )
     if few := [name for name, one in candidate.per_class.items() if one.support < FEW_ROWS]:
-        yield f"Classes with under {FEW_ROWS} test rows, whose own figures are mostly chance: {listing(few, NAMED)}."
+        yield f"Classes with under {FEW_ROWS} test rows, too few for figures of their own: {listing(few, NAMED)}."
     missed = {name: one.recall.value for name, one in candidate.per_class.items() if one.recall.value < LOW_RECALL}
     if missed:
         worst = sorted(missed, key=missed.__getitem__)[:NAMED]

@@ -242,7 +242,7 @@ class TestLimits:
         low = replace(figures, support=12, recall=replace(figures.recall, value=0.2))
         rare = replace(found.candidate, per_class={**found.candidate.per_class, "yes": low})
         said = self.said(replace(found, candidate=rare, shares={"no": 0.9, "yes": 0.1}))
-        assert "Classes with under 50 test rows, whose own figures are mostly chance: yes." in said
+        assert "Classes with under 50 test rows, too few for figures of their own: yes." in said
         assert "Misses more than half of the rows of some classes: yes (finds 20%)." in said
         assert re.search(r"Class shares .* differ: no [\d.]+% and 90.0%, yes [\d.]+% and 10.0%\.", said)
 
