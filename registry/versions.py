@@ -64,7 +64,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         logged.model_uri,
         run_id,
         model_id=logged.model_id,  # without which a tracking server refuses the source
-        tags=tracking.lineage_tags(candidate) | {"test.auc": str(interval)},
+        tags={"test.auc": str(interval)} | tracking.lineage_tags(candidate),
         description=f"{candidate.model} ({candidate.family}), test AUC {interval}",
     )
     _link(client, version)
