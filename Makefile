@@ -14,7 +14,7 @@ UI_PORT ?= 5000
 
 INSTALLED := $(VENV)/installed
 
-.PHONY: help install repro repro-all test format lock serve ui bench-rows screenshot clean
+.PHONY: help install repro repro-all test format lock serve ui bench-gate bench-rows screenshot clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ serve: install  ## answer over HTTP on PORT with the version of TASK in STAGE
 
 ui: install  ## MLflow's pages on UI_PORT
 	mlflow ui --host 127.0.0.1 --port $(UI_PORT)
+
+bench-gate: install  ## how often the gate promotes equal and better challengers
+	python -m benchmarks.gate
 
 bench-rows: install  ## seconds and memory from 50,000 rows to five million
 	python -m benchmarks.rows

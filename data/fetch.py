@@ -40,6 +40,7 @@ def fetch(content: dict[str, Any], name: str) -> Path:
     fixed = declared.url is None and source.kind(paths[0]) != "python"
     if fixed and _remembered(memory) == {"asked": asked, "given": _given(folder)}:
         print(f"{name}: the source is as it was")
+        _tell(name, json.loads((folder / RECORD).read_text(encoding="utf-8"))["notes"])
         return folder
 
     unfinished = RAW / f".{name}.unfinished"
@@ -58,9 +59,13 @@ def fetch(content: dict[str, Any], name: str) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
     memory.write_text(json.dumps({"asked": asked, "given": _given(folder)}) + "\n", encoding="utf-8")
     print(f"{name}: {total:,} rows of {len(rows.schema)} columns")
-    for note in rows.notes:
-        print(f"{name}: {note}")
+    _tell(name, rows.notes)
     return folder
+
+
+def _tell(name: str, notes: list[str]) -> None:
+    for note in notes:
+        print(f"{name}: {note}")
 
 
 def digest(path: Path) -> str:

@@ -12,10 +12,10 @@ from data.table import Table
 
 Role = Literal["input", "target", "split", "dropped"]
 
-FEW_CODES = 50  # different values that integers named like a code may have, or one in twenty rows
+FEW_CODES = 50  # different values that integers named like a code may have, or one in twenty values
 FREE_WORDS = 3.0  # words of a value, on average, from which on a column is free text
-FREE_DISTINCT = 0.5
-MANY_CATEGORIES = 1000
+MANY_CATEGORIES = 200
+LONGEST = 2.0**53  # whole numbers beyond it are no quantities
 ENOUGH_ROWS = 10  # below that, values that all differ say nothing
 CODES = {"code", "zip", "zipcode", "plz", "postcode", "postal", "id", "type", "class", "category", "cat", "kind"}
 CODES |= {"group", "region", "area", "sector", "segment", "status", "branch", "store", "shop", "department", "dept"}
@@ -40,6 +40,8 @@ class Decision:
     distinct: int
     numeric: bool
     """Whether its values look like numbers."""
+    exact: bool = True
+    """Whether `distinct` was counted, not estimated."""
     examples: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     low: float = 0.0
@@ -113,6 +115,7 @@ def _made(one: Profile, role: Role, kind: Kind | None, form: str, why: str) -> D
         round(absent / max(one.rows, 1), 6),
         one.distinct,
         one.guess == "number",
+        one.exact,
         tuple(value if len(value) <= 40 else value[:39] + "…" for value in one.examples[:3]),
     )
 
@@ -155,6 +158,8 @@ def _inferred(one: Profile, table: Table) -> Decision:
         if not one.missing:
             return _dropped(one, "constant: every value is the same")
         return _made(one, "input", "category", "whole" if one.whole else "", "one value or none: which, is what counts")
+    if one.mixed:
+        return _dropped(one, f"times in several forms ({one.mixed}): write them in one, or declare it a category")
     if reason := _identifier(one):
         return _dropped(one, reason)
     if one.guess == "boolean":
@@ -163,11 +168,11 @@ def _inferred(one: Profile, table: Table) -> Decision:
         return _made(one, "input", "time", one.form, _time_words(one))
     if one.guess == "number":
         return _number(one)
-    if one.words >= FREE_WORDS and one.distinct >= FREE_DISTINCT * one.present:
+    if one.words >= FREE_WORDS and one.distinct >= profile.HALF * one.present:
         return _made(one, "input", "text", "", f"free text: {one.words:.0f} words a value, mostly different")
-    why = f"{one.distinct:,} different values"
+    why = f"{counted(one)} different values"
     if one.distinct > MANY_CATEGORIES:
-        why += ": many, so that the rarest share one code"
+        why += ": many, so that models may put the rarest together"
     return _made(one, "input", "category", "", why)
 
 
@@ -177,7 +182,12 @@ def _identifier(one: Profile) -> str:
         return ""
     named = bool(IDENTIFIERS & _tokens(one.name)) or not one.name.strip()
     if one.distinct < one.rows:
-        if named and one.distinct > 0.5 * one.rows and one.guess != "time" and (one.whole or one.guess == "category"):
+        if (
+            named
+            and one.distinct > profile.HALF * one.rows
+            and one.guess != "time"
+            and (one.whole or one.guess == "category")
+        ):
             return f"identifier: so named, and {one.distinct / one.rows:.0%} of its values differ"
         return ""
     if one.guess == "number" and one.whole and one.low is not None and one.high is not None:
@@ -195,15 +205,21 @@ def _identifier(one: Profile) -> str:
 
 def _number(one: Profile) -> Decision:
     codes = bool(CODES & _tokens(one.name))
-    few = one.distinct <= max(FEW_CODES, one.rows // 20)
+    few = one.distinct <= max(FEW_CODES, profile.SOME * one.present)
     if one.zeros:
         why = f"a code: {one.zeros:,} values are written with a leading zero"
         return _made(one, "input", "category", "", why)
+    if one.whole and max(abs(one.low or 0), abs(one.high or 0)) > LONGEST and one.type not in ("FLOAT", "DOUBLE"):
+        return _made(
+            one, "input", "category", "", f"a code: whole numbers too long to count with, {counted(one)} different"
+        )
     if one.whole and codes and few:
-        why = f"a code: so named, whole numbers, {one.distinct:,} different"
+        why = f"a code: so named, whole numbers, {counted(one)} different"
         return _made(one, "input", "category", "whole", why)
     stored = " stored as text" if one.type == "VARCHAR" and one.form != typed.PLAIN else ""
     why = ("whole numbers" if one.whole else "numbers") + stored + _written("number", one.form)
+    if one.form == typed.CLOCK:
+        why = "times of day or durations, as hours: 12:30 is 12.5"
     if one.also:
         why += f" ({one.also} would fit as well)"
     if one.marked:
@@ -238,6 +254,11 @@ def _drop_duplicates(decided: dict[str, Decision], known: dict[str, Profile], ta
         if first != name and name not in task.override:
             what = "the target" if first == task.target else repr(first)
             decided[name] = _dropped(one, f"a copy of {what}")
+
+
+def counted(one: Profile | Decision) -> str:
+    """How many different values a column has, for a person; an estimate with the digits that it is good for."""
+    return f"{one.distinct:,}" if one.exact else f"~{float(f'{one.distinct:.2g}'):,.0f}"
 
 
 def _tokens(name: str) -> set[str]:

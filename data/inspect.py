@@ -19,8 +19,6 @@ def inspect(content: dict[str, Any], name: str) -> None:
     key = f"tasks.{name}"
     fetch(content, name)
     with opened(name, key) as table:
-        for note in table.notes:
-            print(f"{name}: {note}")
         agreed = agreement(table, task, name, PREPARED / name)
         report.contract(name, agreed, table.rows)
         checked = faults.check(table, agreed, task, key)

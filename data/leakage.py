@@ -10,6 +10,7 @@ ERRORS_SAVED = 0.95  # share of the baseline's errors that a column alone avoids
 AUC = 0.995
 LEAST_ERRORS = 5  # of the baseline, below which nothing can be said
 REPEATED = 0.01  # share of validation or test rows that repeat a training row, from which on it is a suspicion
+BEYOND = 3  # standard deviations above what chance explains
 
 
 def columns(rows: pd.DataFrame, codes: np.ndarray, numeric: set[str], seed: int) -> dict[str, str]:
@@ -44,6 +45,23 @@ def repeats(hashes: np.ndarray, parts: np.ndarray, names: tuple[str, ...]) -> di
         own = hashes[parts == place]
         counts[name] = (int(np.isin(own, known).sum()), len(own))
     return counts
+
+
+def chance(inputs: pd.DataFrame, texts: set[str], known: int) -> float:
+    """The share of rows that have the same inputs as one of `known` others by chance, if columns are independent.
+
+    Args:
+        inputs: a sample of typed rows; of a text, whether it is missing, as 1 or 0.
+        texts: the columns of texts, of which two are equal by chance only where both are missing.
+        known: how many rows a row might repeat.
+    """
+    pairs = len(inputs) * (len(inputs) - 1)
+    same = 1.0 if pairs else 0.0
+    for name in inputs:
+        counts = inputs[name].value_counts(dropna=False)
+        alike = counts[counts.index == 1] if name in texts else counts
+        same *= float((alike * (alike - 1)).sum()) / max(pairs, 1)
+    return float(-np.expm1(-known * same))
 
 
 def _groups(values: pd.Series, ordered: bool) -> np.ndarray:
@@ -84,6 +102,7 @@ def warnings(
     identifiers: dict[str, str],
     order: str,
     repeated: dict[str, tuple[int, int]],
+    by_chance: float,
     seed: int,
 ) -> list[dict[str, Any]]:
     """What to warn of: `about` (a column, the order of rows, or a split), `leak` and `words`.
@@ -95,6 +114,7 @@ def warnings(
         identifiers: dropped columns, with why.
         order: the column that has the rows' number.
         repeated: what `repeats` gave.
+        by_chance: what `chance` gave.
         seed: of the halving.
     """
     found: list[dict[str, Any]] = []
@@ -111,5 +131,9 @@ def warnings(
     for name, (count, total) in repeated.items():
         if count:
             words = f"{count:,} of {total:,} {name} rows ({count / total:.1%}) have the same inputs as a training row"
-            found.append({"about": name, "leak": count >= REPEATED * total, "words": words})
+            explained = by_chance * total
+            beyond = count > max(1, explained + BEYOND * explained**0.5)
+            if not beyond and explained >= 1:
+                words += f"; chance explains {explained:,.0f}, as the inputs have so few different values"
+            found.append({"about": name, "leak": beyond and count >= REPEATED * total, "words": words})
     return found

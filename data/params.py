@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from data.errors import InputError
 
 PARAMS = Path("params.yaml")
-SECTIONS = ("seed", "tasks", "models", "ensembles", "search", "gate")
+SECTIONS = ("seed", "tasks", "models", "ensembles", "search", "gate", "reproduce")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 Kind = Literal["number", "boolean", "category", "time", "text", "image", "sequence"]

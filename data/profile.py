@@ -11,8 +11,12 @@ from data.table import Table
 
 SAMPLE = 5000  # rows that the guess is made from
 EXAMPLE_ROWS, EXAMPLES = 200, 5
+ENOUGH = 50  # values of a sample, from which on a form that none of them has is out of the question
 AT_ONCE = 40  # columns in one query
-FEW = 10_000  # up to this many, and near as many as rows, distinct values are counted exactly
+FEW = 10_000  # up to this many, and near each limit, distinct values are counted exactly
+SOME, HALF = 0.05, 0.5  # distinct values as a share of all, which decisions hang on
+LIMITS = (SOME, HALF, 1.0)
+NEAR = 0.2  # of a limit: within it an estimate may be on the wrong side, at five times its deviation
 MOSTLY = 0.95  # share of values that must fit a guess
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -29,13 +33,17 @@ class Profile:
     marked: int = 0
     """Values that say "missing" in words; counted where the values look like numbers, booleans or times."""
     distinct: int = 0
+    exact: bool = True
+    """Whether `distinct` was counted, not estimated."""
     constant: bool = False
     digest: int = 0
     """Equal for columns with the same values in the same rows."""
     guess: Kind = "category"
     form: str = ""
     also: str = ""
-    """Another form of time that fits every value just as well."""
+    """Another form that fits every value just as well and reads others."""
+    mixed: str = ""
+    """The forms of time of which each value has another."""
     fits: int = 0
     """Values that are what the guess says."""
     low: float | None = None
@@ -72,8 +80,8 @@ def profiles(table: Table, view: str, places: Sequence[int]) -> list[Profile]:
         places: which columns.
     """
     rows = int(table.one(f"SELECT count(*) FROM {view}")[0])
-    step = max(1, table.rows // SAMPLE)
-    table.connection.execute(f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT * FROM {view} WHERE place % {step} = 0")
+    some = f"SELECT * FROM {view} WHERE place % {_step(table)} = 0"
+    table.connection.execute(f"CREATE OR REPLACE TEMP TABLE sampled AS {some}")
     start = [Profile(table.names[place], place, table.types[place], rows) for place in places]
     flat = [one for one in start if typed.is_flat(one.type)]
     guessed = {one.place: one for part in _parts(flat) for one in _guess(table, part)}
@@ -119,7 +127,8 @@ def _guess(table: Table, columns: list[Profile]) -> list[Profile]:
         elif typed.is_time(one.type) or times >= enough:
             guessed.append(replace(known, guess="time", form=typed.ISO))
         elif typed.is_number(one.type):
-            guessed.append(replace(known, guess="number"))
+            days = whole and present and _counts(table, known, "time", ["%Y%m%d"])["%Y%m%d"] >= enough
+            guessed.append(replace(known, guess="time", form="%Y%m%d") if days else replace(known, guess="number"))
         elif one.type == "VARCHAR" and present:
             guessed.append(_written(table, known, present, numbers))
         else:
@@ -146,31 +155,60 @@ def _written(table: Table, one: Profile, present: int, plain: int) -> Profile:
     enough = max(1, MOSTLY * present)
     forms = {typed.PLAIN: plain}
     if plain < present or table.decimal == ",":
-        forms |= _counts(table, one, "number", list(typed.NUMBERS))
+        forms |= _counts(table, one, "number", [*typed.NUMBERS, typed.CLOCK])
     first = [form for form in forms if form.endswith(table.decimal + "5")]
     best = max([*first, *(form for form in forms if form not in first)], key=lambda form: forms[form])
-    if forms[best] >= enough:
-        also = [form for form in forms if form != best and forms[form] == forms[best] and form != typed.PLAIN]
-        return replace(one, guess="number", form=best, also=also[0] if also and best != typed.PLAIN else "")
-    times = _counts(table, one, "time", list(typed.TIMES))
+    if forms[best] >= enough and (best != typed.PLAIN or _counts(table, one, "time", ["%Y%m%d"])["%Y%m%d"] < enough):
+        rivals = [form for form in typed.NUMBERS if best != typed.PLAIN and forms[form] == forms[best]]
+        return replace(one, guess="number", form=best, also=_other_reading(table, one, best, rivals))
+    times = _counts(table, one, "time", [typed.ISO, *typed.TIMES])
     latest = max(times, key=lambda form: times[form])
     if times[latest] >= enough:
         also = [form for form in times if form != latest and times[form] == times[latest]]
         return replace(one, guess="time", form=latest, also=also[0] if also else "")
+    if sum(times.values()) >= enough:
+        any_form = ", ".join(typed.value(one.column, one.type, "time", form) for form in times)
+        if table.one(f"SELECT count(coalesce({any_form})) FROM sampled")[0] >= enough:
+            return replace(one, mixed=", ".join(sorted(times, key=lambda form: -times[form])[:3]))
     return one
+
+
+def _other_reading(table: Table, one: Profile, form: str, rivals: list[str]) -> str:
+    """The first of some forms of number that reads another number somewhere."""
+    value, *others = (typed.value(one.column, one.type, "number", rival) for rival in [form, *rivals])
+    terms = ", ".join(f"count(*) FILTER (WHERE {value} <> {other})" for other in others)
+    differ = table.one(f"SELECT {terms} FROM sampled") if rivals else ()
+    return next((rival for rival, count in zip(rivals, differ, strict=True) if count), "")
 
 
 def best_form(table: Table, one: Profile, kind: Kind) -> str:
     """How the numbers or times of a text column are written, by the form that most values of the sample fit."""
     plain = typed.PLAIN if kind == "number" else typed.ISO
-    forms = [plain, *(typed.NUMBERS if kind == "number" else typed.TIMES)]
+    forms = [plain, *([*typed.NUMBERS, typed.CLOCK] if kind == "number" else typed.TIMES)]
     counts = _counts(table, one, kind, forms)
     return max(forms, key=lambda form: counts[form])
 
 
 def _counts(table: Table, one: Profile, kind: Kind, forms: list[str]) -> dict[str, int]:
-    terms = [f"count({typed.value(one.column, one.type, kind, form)})" for form in forms]
-    return dict(zip(forms, table.one(f"SELECT {', '.join(terms)} FROM sampled"), strict=True))
+    """How many values of the sample have each form; none, where none of some values spread over the sample has it."""
+    terms = {}
+    for form in forms:
+        value = typed.value(one.column, one.type, kind, form)
+        if form in typed.BARE:
+            text = typed.raw_text(one.column, one.type, whole=True)
+            value = f"CASE WHEN regexp_full_match(trim({text}), '{typed.BARE[form]}') THEN {value} END"
+        terms[form] = f"count({value})"
+    spread = _step(table) * max(1, min(table.rows, SAMPLE) // EXAMPLE_ROWS)
+    asked = f"SELECT count({one.column}), {', '.join(terms.values())} FROM sampled WHERE place % {spread} = 0"
+    present, *few = table.one(asked)
+    likely = [form for form, count in zip(forms, few, strict=True) if count or present < ENOUGH]
+    whole = table.one(f"SELECT {', '.join(terms[form] for form in likely)} FROM sampled") if likely else ()
+    return dict.fromkeys(forms, 0) | dict(zip(likely, whole, strict=True))
+
+
+def _step(table: Table) -> int:
+    """One of how many rows is in the sample."""
+    return max(1, table.rows // SAMPLE)
 
 
 def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
@@ -197,7 +235,7 @@ def _verify(table: Table, view: str, columns: list[Profile]) -> list[Profile]:
     exact = _asked(table, view, few, lambda one: f"count(DISTINCT {one.column})") if few else []
     counts = {one.place: int(answer[0]) for one, answer in zip(few, exact, strict=True)}
     return [
-        replace(one, distinct=counts[one.place]) if one.place in counts else _exactly(table, view, one) for one in known
+        replace(one, distinct=counts[one.place]) if one.place in counts else _near(table, view, one) for one in known
     ]
 
 
@@ -221,9 +259,10 @@ def _other_time(table: Table, view: str, one: Profile) -> Profile:
     return replace(other, fits=fits, also="") if fits > one.fits else replace(one, also="")
 
 
-def _exactly(table: Table, view: str, one: Profile) -> Profile:
-    if one.distinct < 0.8 * one.present:
-        return one
+def _near(table: Table, view: str, one: Profile) -> Profile:
+    """The profile with its distinct values counted, if their estimate does not tell on which side of a limit it is."""
+    if all(abs(one.distinct - limit * one.present) > NEAR * limit * one.present for limit in LIMITS):
+        return replace(one, exact=False)
     return replace(one, distinct=int(table.one(f"SELECT count(DISTINCT {one.column}) FROM {view}")[0]))
 
 

@@ -14,7 +14,7 @@ from data.agree import Agreement
 from data.changes import Change
 from data.contract import TENSORS
 from data.faults import Checked
-from data.infer import Decision
+from data.infer import Decision, counted
 from data.splits import SPLITS
 
 SHOWN = 20  # dropped columns named one by one
@@ -53,9 +53,22 @@ def prepared(name: str, agreed: Agreement, parts: np.ndarray, warned: list[dict[
             print(f"{name}: no input: {one.name!r}, {one.why}")
         if len(out) > SHOWN:
             print(f"{name}: and {len(out) - SHOWN} more; see `python -m data inspect {name}`")
+        _alike(name, agreed.contract.classes)
     warnings(name, warned)
     counts = np.bincount(parts, minlength=len(SPLITS))
     print(f"{name}: " + ", ".join(f"{count:,} {part}" for part, count in zip(SPLITS, counts, strict=True)) + " rows")
+
+
+def _alike(name: str, classes: tuple[str, ...]) -> None:
+    """Tell of classes that a person may have meant to be one."""
+    groups: dict[str, list[str]] = {}
+    for one in classes:
+        groups.setdefault(" ".join(one.casefold().split()), []).append(one)
+    for group in groups.values():
+        if len(group) > 1:
+            print(
+                f"{name}: the classes {', '.join(map(repr, group))} differ in blanks or capitals only; is that meant?"
+            )
 
 
 def warnings(name: str, warned: list[dict[str, Any]]) -> None:
@@ -101,28 +114,32 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
             "text" if one.type == "VARCHAR" else one.type.lower(),
             one.role,
             f"{one.missing:.1%}",
-            f"{one.distinct:,}",
+            "-" if one.kind is None or one.kind in TENSORS else counted(one),
             escape(examples),
             decided,
             escape(one.why),
             style="" if one.role in ("input", "target") else "dim",
         )
     _console().print(table)
-    print(
-        f"classes of {agreed.contract.target!r}: {', '.join(agreed.contract.classes[:20])}"
-        + (" …" if len(agreed.contract.classes) > 20 else "")
-    )
+    shown = [name if name == name.strip() else repr(name) for name in agreed.contract.classes[:20]]
+    more = " …" if len(agreed.contract.classes) > 20 else ""
+    print(f"classes of {agreed.contract.target!r}: {', '.join(shown)}{more}")
+    _alike(name, agreed.contract.classes)
+    if len(agreed.contract.classes) == 2:
+        other, positive = agreed.contract.classes
+        print(
+            f"precision, recall and F1 speak of {positive!r}; to have them speak of {other!r}, declare it as `positive`"
+        )
     print("\nTo decide otherwise, paste under tasks in params.yaml and change what you like:\n")
     print(override(name, agreed))
 
 
 def override(name: str, agreed: Agreement) -> str:
-    """The decisions as YAML."""
+    """The decisions as YAML, a line for each column."""
     said = {one.name: _declared(one) for one in agreed.columns if one.role in ("input", "dropped", "split")}
     text = io.StringIO()
     yaml = ruamel.yaml.YAML()
-    yaml.default_flow_style = None
-    yaml.width = 120
+    yaml.width = 10_000
     yaml.allow_unicode = True
     yaml.dump({name: {"override": said}}, text)
     return "".join("  " + line for line in text.getvalue().splitlines(keepends=True))
@@ -131,8 +148,13 @@ def override(name: str, agreed: Agreement) -> str:
 def _declared(one: Decision) -> Any:
     if one.role != "input" or one.kind is None:
         return "drop"
+    said: dict[str, Any] = {"kind": one.kind}
     if one.kind in TENSORS:
-        return {"kind": one.kind, "shape": list(one.shape), "low": one.low, "high": one.high}
-    if one.kind == "time" and one.form.startswith("%"):
-        return {"kind": "time", "format": one.form}
-    return one.kind
+        said |= {"shape": list(one.shape), "low": one.low, "high": one.high}
+    elif one.kind == "time" and one.form.startswith("%"):
+        said |= {"format": one.form}
+    else:
+        return one.kind
+    inline = ruamel.yaml.comments.CommentedMap(said)
+    inline.fa.set_flow_style()
+    return inline

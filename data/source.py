@@ -30,16 +30,17 @@ def files(source: Source, key: str) -> list[Path]:
     pattern = source.path.as_posix()
     found = [source.path] if source.path.exists() else sorted(map(Path, glob.glob(pattern, recursive=True)))
     found = [path for path in found if path.is_file()]
-    if not found:
-        folder = "a folder, no file; give a pattern such as" if source.path.is_dir() else "no file"
-        example = f" {pattern}/*.csv" if source.path.is_dir() else ""
+    if not found and source.path.is_dir():
         raise InputError(
-            f"params.yaml: {key}.path: there is {folder}{example or ' ' + pattern}; give the path of a {KINDS} file, "
-            "or a pattern of such files"
+            f"params.yaml: {key}.path: {pattern} is a folder; give a pattern of its files, such as {pattern}/*.csv"
+        )
+    if not found:
+        raise InputError(
+            f"params.yaml: {key}.path: there is no file {pattern}; give a {KINDS} file, or a pattern of such files"
         )
     for path in found:
         if kind(path) is None:
-            raise InputError(f"params.yaml: {key}.path: {path} is of an unknown kind; expected {KINDS}")
+            raise InputError(f"params.yaml: {key}.path: {path} is of an unknown kind; save it as .csv or .parquet")
         if kind(path) != kind(found[0]):
             raise InputError(f"params.yaml: {key}.path: {found[0]} and {path} are of two kinds; choose one of them")
     if kind(found[0]) == "python" and len(found) > 1:

@@ -37,7 +37,6 @@ class Table:
     """Whether every column is text as it was written."""
     decimal: str
     rows: int
-    notes: list[str]
     connection: Any
 
     def one(self, query: str) -> tuple[Any, ...]:
@@ -103,7 +102,7 @@ def opened(task: str, key: str) -> Iterator[Table]:
             types = ["VARCHAR" if kind.startswith(("ENUM", '"NULL"')) else kind for kind in types]
             form = "TEMP TABLE" if rows * len(names) <= SMALL else "VIEW"
             connection.execute(f"CREATE {form} everything AS SELECT {', '.join([*plain, 'place'])} FROM {source}")
-            yield Table(path, names, types, about.text, about.decimal, rows, about.notes, connection)
+            yield Table(path, names, types, about.text, about.decimal, rows, connection)
         finally:
             connection.close()
 

@@ -20,15 +20,16 @@ class Form:
 
     @property
     def pattern(self) -> str:
-        """The regular expression of such a number."""
+        """The regular expression of such a number; in brackets, it is a negative one, as accountants write it."""
         group = f"[{self.thousands}]" if self.thousands else "never"
         mark = "\\" + self.decimal
-        return rf"^{_AROUND}[+-]?{_AROUND}(\d{{1,3}}({group}\d{{3}})+|\d+)({mark}\d*)?{_AROUND}$"
+        number = rf"{_AROUND}(\d{{1,3}}({group}\d{{3}})+|\d+)({mark}\d*)?{_AROUND}"
+        return rf"^({_AROUND}[+-]?{number}|{_AROUND}\({number}\){_AROUND})$"
 
     def number(self, text: str) -> str:
         """The number in `text`, as SQL."""
-        removed = "".join(dict.fromkeys(self.thousands + SIGNS + BLANKS)).replace("'", "''")
-        bare = f"replace(translate({text}, '{removed}', ''), '{self.decimal}', '.')"
+        removed = "".join(dict.fromkeys(self.thousands + SIGNS + BLANKS + ")")).replace("'", "''")
+        bare = f"replace(replace(translate({text}, '{removed}', ''), '{self.decimal}', '.'), '(', '-')"
         pattern = self.pattern.replace("'", "''")
         return f"CASE WHEN regexp_matches({text}, '{pattern}') THEN try_cast({bare} AS DOUBLE) END"
 
@@ -44,9 +45,13 @@ NUMBERS = {
 }
 ISO = "ISO 8601"
 _DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
-_NAMED = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")
+_NAMED = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%a, %d %b %Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-TIMES = tuple(day + clock for day in (*_DAYS, *_NAMED) for clock in _CLOCKS)
+BARE = {"%Y%m%d": r"(19|20)\d{6}", "%Y-%m": r"(19|20)\d\d-\d\d", "%m/%Y": r"\d\d/(19|20)\d\d"}
+"""Forms of time that other numbers and codes have too, and the years for which they are taken for one."""
+TIMES = (*(day + clock for day in (*_DAYS, *_NAMED) for clock in _CLOCKS), "%b %Y", "%B %Y", *BARE)
+CLOCK = "12:30"
+"""A time of day or a duration, which is a number of hours."""
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
@@ -57,7 +62,7 @@ def raw_text(column: str, kind: str, whole: bool = False) -> str:
     if kind == "BOOLEAN":
         return f"CASE WHEN {column} THEN 'True' WHEN NOT {column} THEN 'False' END"
     if whole and kind in ("FLOAT", "DOUBLE"):
-        return f"{column}::HUGEINT::VARCHAR"
+        return f"try_cast({column} AS HUGEINT)::VARCHAR"
     return f"{column}::VARCHAR"
 
 
@@ -106,6 +111,12 @@ def _number(column: str, raw: str, form: str) -> str:
         return f"{column}::INTEGER::DOUBLE"
     if raw != "VARCHAR":
         return "NULL::DOUBLE"
+    if form == CLOCK:
+        parts = f"string_split(trim({column}), ':')"
+        hours = " + ".join(f"coalesce(try_cast({parts}[{at + 1}] AS DOUBLE), 0) / {60**at}" for at in range(3))
+        return (
+            f"CASE WHEN regexp_full_match(trim({column}), '\\d{{1,3}}:[0-5]\\d(:[0-5]\\d(\\.\\d*)?)?') THEN {hours} END"
+        )
     if form in NUMBERS:
         return NUMBERS[form].number(column)
     return f"nullif(try_cast(replace({column}, '_', '?') AS DOUBLE), 'nan'::DOUBLE)"  # 1_000 is no number
@@ -121,11 +132,11 @@ def _boolean(column: str, raw: str, form: str) -> str:
 def _time(column: str, raw: str, form: str) -> str:
     if is_time(raw):
         return f"epoch_us({column}::{'TIMESTAMPTZ' if 'ZONE' in raw else 'TIMESTAMP'})"
-    if raw != "VARCHAR":
+    if raw != "VARCHAR" and not (form and is_number(raw)):
         return "NULL::BIGINT"
     if form and form != ISO:
         quoted = form.replace("'", "''")
-        return f"epoch_us(try_strptime(trim({column}), '{quoted}'))"
+        return f"epoch_us(try_strptime(trim({raw_text(column, raw, whole=True)}), '{quoted}'))"
     iso = r"^\s*\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d?:\d\d[0-9:.,]*\s*(Z|[+-]\d\d(:?\d\d)?)?)?\s*$"
     return f"CASE WHEN regexp_matches({column}, '{iso}') THEN epoch_us(try_cast({column} AS TIMESTAMPTZ)) END"
 

@@ -1,5 +1,7 @@
-"""`python -m registry register | show | history | promote | rollback | find | table | check`."""
+"""`python -m registry register | show | history | promote | rollback | reproduce | find | table | check`."""
 
+import json
+import signal
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -30,13 +32,14 @@ class Stage(StrEnum):
 
 @app.command()
 def check() -> None:
-    """Check the gate that `params.yaml` declares.
+    """Check the gate and the proof that `params.yaml` declares.
 
     Example: python -m registry check
     """
-    from registry import conditions
+    from registry import certificate, conditions
 
     content = params.load()
+    certificate.declared(content)
     for task in content["tasks"]:
         conditions.of_task(content, task)
 
@@ -138,6 +141,41 @@ def find(task: str, reference: str) -> None:
     _, state, known = _task(task)
     version = _version(task, state, known, reference)
     print(f"{task}: {reference} is version {version.version} ({version.tags.get('model', '?')})")
+
+
+@app.command()
+def reproduce(
+    task: str,
+    references: Annotated[list[str] | None, typer.Argument(help="versions' numbers, or stages")] = None,
+    every: Annotated[bool, typer.Option("--all", help="every version of TASK")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train versions of TASK again from their commit, difference and rows, and certify how far they agree.
+
+    The exit status is 0 only if the rows are the same and the predictions are, up to `reproduce.tolerance`.
+
+    Example: python -m registry reproduce flights 7
+    """
+    from registry import certificate
+    from registry.reproduce import reproduce as run
+
+    terms = certificate.declared(params.load())
+    client, state, known = _task(task)
+    asked = known if every else [_version(task, state, known, one) for one in references or []]
+    if not asked:
+        raise errors.InputError(f"no version was named; give numbers, such as {task} 7, or --all")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was restored is removed
+    done = []
+    for one in run(client, asked, terms):
+        done.append(one)
+        if isinstance(one, certificate.Refusal):
+            print(f"error: {one.words}", file=sys.stderr, flush=True)
+        elif not as_json:
+            one.print()
+    if as_json:
+        print(json.dumps([one.record() for one in done], indent=1, ensure_ascii=False))
+    if not all(one.agrees for one in done):
+        raise SystemExit(1)
 
 
 @app.command()

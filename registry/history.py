@@ -113,6 +113,10 @@ class State:
                     before.append(old)
         return cls(moves, done, held, tuple(before))
 
+    def then(self, move: Move) -> "State":
+        """Where the stages stand after one move more."""
+        return State.after((*self.moves, move), self.done)
+
     @property
     def production(self) -> str | None:
         """The number of the version in Production."""

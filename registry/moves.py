@@ -7,14 +7,14 @@ changed in MLflow itself is taken over and noted as made outside.
 from collections.abc import Callable
 
 from mlflow import MlflowClient
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from registry import page, stages
 from registry.history import OUTSIDE, History, Move, State, who
 from registry.stages import HELD, STAGING, Held, Seen
 
 LEASE = 10.0  # seconds that a process may take to show its move before others do it
-PAUSE = (0.02, 0.1)
+PAUSE = wait_random_exponential(0.1, max=1)  # seconds between two looks
 
 Plan = Callable[[State], Move | None]
 
@@ -24,7 +24,7 @@ def settle(client: MlflowClient, task: str) -> State:
 
     The move of a process that died is finished, what was changed in MLflow by hand becomes a move of its own.
     """
-    return _settle(History(client, task))
+    return _settled(History(client, task))[0]
 
 
 def make(client: MlflowClient, task: str, plan: Plan) -> State:
@@ -37,15 +37,15 @@ def make(client: MlflowClient, task: str, plan: Plan) -> State:
     """
     history = History(client, task)
     while True:
-        state = _settle(history)
+        state, now = _settled(history)
         move = plan(state)
         if move is None or not move.changes:
             return state
         if history.append(len(state.moves) + 1, move):
-            return _show(history)
+            return _show(history, state.then(move), now)
 
 
-def _settle(history: History) -> State:
+def _settled(history: History) -> tuple[State, Seen]:
     while True:
         state = history.state()
         if state.done < len(state.moves):
@@ -53,9 +53,10 @@ def _settle(history: History) -> State:
             continue
         now = stages.seen(history.client, history.task)
         if now.shows(state.held):
-            return state
-        if history.append(len(state.moves) + 1, _outside(state, now)):
-            return _show(history)
+            return state, now
+        outside = _outside(state, now)
+        if history.append(len(state.moves) + 1, outside):
+            _show(history, state.then(outside), now)
 
 
 def _await(history: History, state: State) -> None:
@@ -66,29 +67,32 @@ def _await(history: History, state: State) -> None:
             return False
         return history.state().done < len(state.moves)
 
-    try:
-        Retrying(retry=retry_if_result(bool), wait=wait_random(*PAUSE), stop=stop_after_delay(LEASE), reraise=False)(
-            waiting
-        )
-        if history.state().done >= len(state.moves):
-            return
-    except RetryError:
-        pass
-    if _explained(state, stages.seen(history.client, history.task)):
-        _show(history)
+    patience = Retrying(
+        retry=retry_if_result(bool),
+        wait=PAUSE,
+        stop=stop_after_delay(LEASE),
+        retry_error_callback=lambda _: None,
+    )
+    patience(waiting)
+    if history.state().done >= len(state.moves):
+        return
+    now = stages.seen(history.client, history.task)
+    if _explained(state, now):
+        _show(history, state, now)
     else:
         history.mark_done(len(state.moves))
 
 
-def _show(history: History) -> State:
+def _show(history: History, state: State, now: Seen) -> State:
     """Have MLflow show the last move; again where others moved on meanwhile, so that no older one stays."""
     while True:
-        state = history.state()
-        stages.show(history.client, history.task, state.held)
+        stages.show(history.client, history.task, now, state.held)
         page.write(history.client, history.task, state)
         history.mark_done(len(state.moves))
-        if len(history.state().moves) == len(state.moves):
+        latest = history.state()
+        if len(latest.moves) == len(state.moves):
             return state
+        state, now = latest, stages.seen(history.client, history.task)
 
 
 def _explained(state: State, now: Seen) -> bool:

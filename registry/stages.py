@@ -42,12 +42,11 @@ def seen(client: MlflowClient, task: str) -> Seen:
     return Seen(found, {stage: None if number is None else str(number) for stage, number in named.items()})
 
 
-def show(client: MlflowClient, task: str, held: Held) -> None:
-    """Have stages and aliases name the versions that are held; nothing is written that is so already.
+def show(client: MlflowClient, task: str, now: Seen, held: Held) -> None:
+    """Have stages and aliases, seen as they are `now`, name the versions that are held.
 
     A stage changes hands in one write, so that none is ever empty or held twice in between.
     """
-    now = seen(client, task)
     inside = {number: stage for stage, numbers in now.stages.items() for number in numbers}
     for stage in now.stages:
         number = held[stage]

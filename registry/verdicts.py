@@ -14,10 +14,13 @@ from mlflow.entities.model_registry import ModelVersion
 from data import params
 from data.contract import Contract
 from data.prepare import PREPARED
-from registry import gate, moves, versions
-from registry.conditions import Conditions
-from registry.gate import Exam, Verdict
-from registry.history import GATE, LONGEST_WHY, Move, State
+from registry import gate, moves, row_hashes, versions
+from registry.conditions import Conditions, check_columns
+from registry.evidence import Verdict
+from registry.exam import Exam
+from registry.history import GATE, LONGEST_WHY, History, Move, State
+from registry.row_hashes import Rows
+from registry.seen import Fitted, check
 from registry.stages import PRODUCTION, STAGING, Held
 from training import lineage
 from training.candidate import Candidate
@@ -52,7 +55,7 @@ def follow(
 ) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task = entry.candidate.task
-    verdict = _evidence(client, entry.version)
+    verdict = evidence(client, entry.version)
     while (state := moves.settle(client, task)).by_gate(entry.number) is None:
         if verdict is None or verdict.champion != _name(state.production):
             print(f"{task}: judging version {entry.number} ({entry.candidate.model})", flush=True)
@@ -110,23 +113,31 @@ def proposed_why(version: ModelVersion, conditions: Conditions) -> str:
 
 def strength(entry: Entry, conditions: Conditions) -> float:
     """The gate's metric on the validation rows, more being better."""
-    value = entry.candidate.validation[conditions.metric]
+    value = entry.candidate.validation[conditions.metric].value
     return -value if conditions.metric in LOWER_IS_BETTER else value
 
 
-def exam(content: dict[str, Any], task: str) -> Exam:
-    """The test rows of a task as they are prepared now."""
+def exam(client: MlflowClient, content: dict[str, Any], task: str) -> Exam:
+    """The test rows of a task as they are prepared now; which rows there are to fit on is kept with the history.
+
+    Raises:
+        InputError: the gate is to measure slices by a column that the rows do not have.
+    """
     prepared = PREPARED / task
     contract = Contract.load(prepared)
+    check_columns(content, contract)
     costs = cost_matrix(params.task(content, task).decision, contract.classes)
-    return Exam(pd.read_parquet(prepared / "test.parquet"), contract, lineage.folder_digest(prepared), costs)
+    rows = Rows(prepared, contract, lineage.folder_digest(prepared))
+    row_hashes.keep(client, History(client, task).run(), rows)
+    return Exam(pd.read_parquet(prepared / "test.parquet"), contract, rows.digest, costs, rows)
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_WHY else text[: LONGEST_WHY - 1] + "…"
 
 
-def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
+def evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
+    """The verdict that is kept for a version."""
     run, folder = str(version.run_id), f"versions/{version.version}"
     if not any(file.path.endswith(EVIDENCE) for file in client.list_artifacts(run, folder)):
         return None
@@ -138,13 +149,20 @@ def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
 def _judge(
     client: MlflowClient, entry: Entry, champion: str | None, conditions: Conditions, exam: Exam, seed: int
 ) -> Verdict:
+    ours, task = _name(entry.number), entry.version.name
+    holder = client.get_model_version(task, champion) if champion else None
+    seen = None
+    if exam.split:
+        challenger = Fitted.of_candidate(ours, entry.candidate)
+        theirs = Fitted.of_version(_name(champion), holder.tags) if holder else None
+        seen = check(client, History(client, task).run(), exam.split, challenger, theirs)
     with tempfile.TemporaryDirectory() as temporary:
 
-        def named(version: ModelVersion) -> tuple[str, Path]:
-            return _name(str(version.version)), versions.graph(version, Path(temporary, str(version.version)))
+        def graph(version: ModelVersion) -> Path:
+            return versions.graph(version, Path(temporary, str(version.version)))
 
-        holder = named(client.get_model_version(entry.version.name, champion)) if champion else None
-        return gate.judge(conditions, named(entry.version), holder, exam, seed)
+        other = (_name(champion), graph(holder)) if holder else None
+        return gate.judge(conditions, (ours, graph(entry.version)), other, exam, seed, seen)
 
 
 def _name(number: str | None) -> str:

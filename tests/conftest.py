@@ -19,6 +19,12 @@ pytest_plugins = ["tests.servers.postgres", "tests.servers.s3", "tests.servers.t
 
 ROOT = Path(__file__).parents[1]
 VENV = Path(sys.prefix)
+GIT = {
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@localhost",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@localhost",
+}
 SMALL_PARAMS = """\
 seed: 3
 tasks:
@@ -91,15 +97,17 @@ def checkout(root: Path) -> Project:
         "OMP_NUM_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GIT_AUTHOR_NAME": "test",
-        "GIT_AUTHOR_EMAIL": "test@localhost",
-        "GIT_COMMITTER_NAME": "test",
-        "GIT_COMMITTER_EMAIL": "test@localhost",
-    }
+    } | GIT
     project = Project(root, env)
     project.ok("git", "init", "-q")
     project.commit("Start")
     return project
+
+
+def commit(folder: Path) -> None:
+    """Make a folder a git repository whose first commit has all its files."""
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
+        subprocess.run(["git", *arguments], cwd=folder, env=os.environ | GIT, check=True)
 
 
 def churn_table(rows: int = 1500, seed: int = 0) -> pd.DataFrame:

@@ -1,19 +1,22 @@
-"""`python -m training train MODEL`."""
+"""`python -m training check | train | share`."""
 
 import os
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data import errors, params, source
+
+if TYPE_CHECKING:
+    from training.candidate import Candidate
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.command()
 def check(task: Annotated[str | None, typer.Argument(help="must be one of the declared tasks")] = None) -> None:
-    """Check every task and model that `params.yaml` declares."""
+    """Check the tasks and models that `params.yaml` declares, or those of TASK."""
     from training import models
     from training.search import ranges
 
@@ -24,7 +27,7 @@ def check(task: Annotated[str | None, typer.Argument(help="must be one of the de
             f"{params.PARAMS}: no task {task!r} under tasks; declared are {declared}: make repro TASK=…"
         )
     ranges.check(content)
-    for one in content["tasks"]:
+    for one in [task] if task else content["tasks"]:
         source.files(params.task(content, one).source, f"tasks.{one}.source")
         if not models.of_task(content, one):
             raise errors.InputError(f"{params.PARAMS}: tasks.{one} has no model; declare one under models")
@@ -33,32 +36,48 @@ def check(task: Annotated[str | None, typer.Argument(help="must be one of the de
 
 
 @app.command()
-def train(model: str) -> None:
-    """Fit MODEL as `params.yaml` declares it, write its candidate and record its MLflow run."""
+def train(
+    models: list[str],
+    record: Annotated[bool, typer.Option(help="whether MLflow gets a run of it")] = True,
+) -> None:
+    """Fit MODELS as `params.yaml` declares them, write a candidate and record an MLflow run of each."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from training import models
+    from training.models import declared
 
+    if record and len(models) > 1:
+        raise errors.InputError(
+            "a run tells the memory of one training, so that models are trained one at a time; "
+            f"give one of {', '.join(models)}, or --no-record"
+        )
     content = params.load()
-    declared = models.declared(content, model)
+    chosen = [declared(content, name) for name in models]
 
     from training.parity import ParityError
     from training.train import train as run
 
-    try:
-        candidate = run(declared, content["models"][model], content["seed"])
-    except ParityError as error:
-        raise errors.InputError(f"{model}: {error}") from None
-    print(f"{model}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s")
+    for model in chosen:
+        try:
+            candidate = run(model, content["models"][model.name], content["seed"])
+        except ParityError as error:
+            raise errors.InputError(f"{model.name}: {error}") from None
+        print(f"{model.name}: test AUC {candidate.test['auc']}, fitted in {candidate.fit_seconds:.0f} s", flush=True)
+        if record:
+            _record(candidate)
 
+
+def _record(candidate: "Candidate") -> None:
     from mlflow.exceptions import MlflowException
 
-    from training.tracking import reason, record
+    from training import tracking
 
     try:
-        record(candidate)
+        tracking.record(candidate)
     except MlflowException as error:
-        said = reason(error)
-        print(f"{model}: the candidate is written, but MLflow did not take its run ({said}); register will try again")
+        said = tracking.reason(error)
+        print(
+            f"{candidate.model}: the candidate is written, but MLflow did not take its run ({said}); "
+            "register will try again"
+        )
 
 
 @app.command()

@@ -18,6 +18,7 @@ UNFINISHED = CANDIDATES / ".unfinished"
 MEMBERS = CANDIDATES / ".members"  # the graphs once more, apart, so that ensembles can depend on them and lie beside
 GRAPH, NATIVE, PLOTS, RECORD, METRICS = "graph.onnx", "native", "plots", "candidate.json", "metrics.json"
 LEARNING_CURVE = "learning_curve.csv"
+DIFFERENCE = "worktree.diff"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Candidate:
     """Largest difference of a test probability from the native model."""
     data: dict[str, Any]
     lineage: dict[str, Any]
-    validation: dict[str, float]
+    difference: str
+    """SHA-256 of `worktree.diff`, what `git apply` makes the files of the commit with that were trained with."""
+    validation: dict[str, Interval]
     test: dict[str, Interval] = field(default_factory=dict)
     per_class: dict[str, OfClass] = field(default_factory=dict)
     """Of the test rows, by class."""
@@ -89,7 +92,7 @@ def write(candidate: Candidate, folder: Path) -> None:
     """Write the record into the unfinished `folder`, then put it in its place, whole."""
     (folder / RECORD).write_text(json.dumps(asdict(candidate), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     measured: dict[str, Any] = {
-        "validation": {name: round(value, 6) for name, value in candidate.validation.items()},
+        "validation": {name: round(interval.value, 6) for name, interval in candidate.validation.items()},
         "test": {name: round(interval.value, 6) for name, interval in candidate.test.items()},
         "test_class": {
             name: {part: round(getattr(one, part).value, 6) for part in PER_CLASS} | {"support": one.support}
@@ -113,12 +116,13 @@ def write(candidate: Candidate, folder: Path) -> None:
 def read(task: str, model: str) -> Candidate | None:
     """The candidate, or None where there is none or it is not whole.
 
-    A graph that is not the one the record speaks of counts as none.
+    A graph or a difference that is not the one the record speaks of counts as none.
     """
     folder = CANDIDATES / task / model
     try:
         candidate = from_json((folder / RECORD).read_text(encoding="utf-8"))
-        whole = hashlib.sha256(candidate.graph.read_bytes()).hexdigest() == candidate.digest
+        digests = {GRAPH: candidate.digest, DIFFERENCE: candidate.difference}
+        whole = all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == one for name, one in digests.items())
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # no record, half of one, or an older one
         return None
     return candidate if whole and (folder / PLOTS / LEARNING_CURVE).is_file() else None
@@ -131,7 +135,8 @@ def from_json(text: str) -> Candidate:
         ValueError, KeyError, TypeError: it is no such record, or one of another form.
     """
     content = json.loads(text)
-    content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
+    for part in ("validation", "test"):
+        content[part] = {name: Interval(**interval) for name, interval in content[part].items()}
     content["per_class"] = {name: OfClass.from_record(one) for name, one in content["per_class"].items()}
     content["folds"] = {name: Spread(**spread) for name, spread in content["folds"].items()}
     return Candidate(**content)

@@ -1,19 +1,26 @@
-"""What a candidate was made from: git commit, DVC stage and hashes, package versions."""
+"""What a candidate was made from: git commit, DVC stage and hashes, package versions, and whether that is all."""
 
 import hashlib
 import json
 import os
-import shutil
-import subprocess
+import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ruamel.yaml
 
+from data import params, source
+from data.errors import InputError
+from data.params import Source
+from training.worktree import LOCK, Worktree
+
 PACKAGES = (
     "numpy",
     "pandas",
+    "pyarrow",
     "scikit-learn",
     "tensorflow",
     "keras",
@@ -22,23 +29,45 @@ PACKAGES = (
     "skl2onnx",
     "tf2onnx",
 )
+STAGES = Path("dvc.yaml")
+NAMED = 3  # files that are named, of many
 
 
-def of(task: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def of(tree: Worktree, task: str, parameters: dict[str, Any], read: Source) -> dict[str, Any]:
     """Git commit and dirtiness, DVC stage and the hashes of data and parameters; None where unknown.
 
     Outside a DVC stage the lock file may be older than the data, so that no data hash is taken from it.
+
+    Args:
+        tree: the files before the training.
+        task: whose rows it was trained on.
+        parameters: all that was declared.
+        read: the task's source.
     """
     stage = os.environ.get("DVC_STAGE")
-    status = _git("status", "--porcelain", "--", ".", ":!dvc.lock")
+    locked = _locked() if stage else {}
+    raw = locked.get(f"fetch@{task}")
+    code, tables = _of_source(read, f"tasks.{task}.source")
+    outside = _outside(tree, tables) if read.path else ["the answer to a query"]
+    declared = [path for path in (params.PARAMS, STAGES) if path.exists()]
+    lacking = _outside(tree, [*declared, *code, *_imported()]) + ([] if raw else outside)
     return {
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": None if status is None else bool(status),
+        "git_commit": tree.commit,
+        "git_folder": tree.folder,
+        "git_dirty": tree.dirty,
+        "unreproducible": _why_not(tree, lacking),
+        "rows_outside_git": _named(outside),
         "dvc_stage": stage,
-        "dvc_data": _locked_hash(f"prepare@{task}") if stage else None,
+        "dvc_raw": raw,
+        "dvc_data": locked.get(f"prepare@{task}"),
         "dvc_params": hashlib.md5(json.dumps(parameters, sort_keys=True).encode(), usedforsecurity=False).hexdigest(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": packages(),
     }
+
+
+def packages() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a training gives."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def folder_digest(folder: Path) -> str:
@@ -49,15 +78,46 @@ def folder_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _git(*arguments: str) -> str | None:
-    git = shutil.which("git")
-    result = subprocess.run([git, *arguments], capture_output=True, text=True, check=False) if git else None
-    return result.stdout.strip() if result and result.returncode == 0 else None
+def _why_not(tree: Worktree, lacking: list[str]) -> str | None:
+    """Why nobody can train this again, or None."""
+    if tree.dirty is None:
+        return "there is no git repository"
+    if tree.commit is None:
+        return "git has no commit"
+    return f"git does not have {_named(lacking)}" if lacking else None
 
 
-def _locked_hash(stage: str) -> str | None:
-    lock = Path("dvc.lock")
-    if not lock.exists():
-        return None
-    stages = ruamel.yaml.YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-    return stages[stage]["outs"][0]["md5"] if stage in stages else None
+def _named(files: list[str]) -> str | None:
+    return ", ".join(files[:NAMED]) + (", …" if len(files) > NAMED else "") if files else None
+
+
+def _of_source(read: Source, key: str) -> tuple[list[Path], list[Path]]:
+    """The code that gives the rows, and the tables that hold them."""
+    try:
+        files = source.files(read, key)
+    except InputError:  # gone since its rows were prepared
+        files = [read.path] if read.path else []
+    code = [path for path in files if source.kind(path) == "python"]
+    return code, [path for path in files if path not in code]
+
+
+def _outside(tree: Worktree, paths: list[Path]) -> list[str]:
+    return [name for path in paths if (name := os.path.normpath(path)) not in tree.tracked]
+
+
+def _imported() -> list[Path]:
+    """The project's modules that were imported."""
+    root, installed = Path.cwd(), Path(sys.prefix)
+    modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    paths = {Path(file) for module in modules if (file := vars(module).get("__file__"))}
+    return sorted(
+        path.relative_to(root) for path in paths if path.is_relative_to(root) and not path.is_relative_to(installed)
+    )
+
+
+def _locked() -> dict[str, str]:
+    """The hash of what each stage gave, where that is one folder or file."""
+    if not Path(LOCK).exists():
+        return {}
+    stages = ruamel.yaml.YAML(typ="safe", pure=True).load(Path(LOCK).read_text(encoding="utf-8"))["stages"]
+    return {name: stage["outs"][0]["md5"] for name, stage in stages.items() if len(stage.get("outs", [])) == 1}

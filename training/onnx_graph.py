@@ -52,7 +52,7 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
         ]
     )
     graph.name = contract.task
-    _prune(graph)
+    prune(graph)
     model = _with_raw_names(model, contract)
     del model.metadata_props[:]
     helper.set_model_props(model, {CONTRACT_KEY: contract.to_json(), DECISION_KEY: decision.to_json()})
@@ -102,14 +102,20 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     plain.ir_version = IR_VERSION
     plain.producer_name, plain.producer_version, plain.doc_string, plain.graph.doc_string = "", "", "", ""
     del plain.opset_import[:]
-    used = {node.domain for node in plain.graph.node} | {""}
+    used = _domains(plain.graph) | {""}
     plain.opset_import.extend(
         helper.make_opsetid(domain, version) for domain, version in OPSET.items() if domain in used
     )
     return plain
 
 
-def _prune(graph: Any) -> None:
+def _domains(graph: Any) -> set[str]:
+    """The operator sets of a graph's nodes, those inside of nodes included."""
+    inside = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return {node.domain for node in graph.node}.union(*map(_domains, inside))
+
+
+def prune(graph: Any) -> None:
     """Drop nodes whose outputs nothing reads, such as the label that a converter made."""
     while True:
         used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}

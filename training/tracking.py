@@ -36,7 +36,7 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from data.contract import Contract
 from data.prepare import PREPARED
-from training.candidate import NATIVE, PLOTS, RECORD, Candidate
+from training.candidate import DIFFERENCE, NATIVE, PLOTS, RECORD, Candidate
 from training.metrics import PER_CLASS
 
 for chatty in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store", "mlflow.pyfunc"):
@@ -77,6 +77,8 @@ def record(candidate: Candidate) -> str:
     for part in (NATIVE, PLOTS):
         client.log_artifacts(run_id, str(candidate.folder / part), part)
     client.log_artifact(run_id, str(candidate.folder / RECORD))
+    if (candidate.folder / DIFFERENCE).stat().st_size:
+        client.log_artifact(run_id, str(candidate.folder / DIFFERENCE))
     client.set_terminated(run_id, FINISHED, end_time=int((candidate.started + candidate.seconds) * 1000))
     return run_id
 
@@ -136,7 +138,7 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
         **{f"test/{name}": interval.value for name, interval in candidate.test.items()},
         **{f"test_interval/{name}_low": interval.low for name, interval in candidate.test.items()},
         **{f"test_interval/{name}_high": interval.high for name, interval in candidate.test.items()},
-        **{f"validation/{name}": value for name, value in candidate.validation.items()},
+        **{f"validation/{name}": interval.value for name, interval in candidate.validation.items()},
         **_per_class(candidate),
         **{f"folds/{name}_mean": spread.mean for name, spread in candidate.folds.items()},
         **{f"folds/{name}_deviation": spread.deviation for name, spread in candidate.folds.items()},
@@ -186,6 +188,8 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "data.digest": candidate.data["digest"],
         "git.commit": lineage["git_commit"],
         "git.dirty": lineage["git_dirty"],
+        "reproducible": f"no: {lineage['unreproducible']}" if lineage["unreproducible"] else "yes",
+        "data.outside_git": lineage["rows_outside_git"],
         "dvc.data": lineage["dvc_data"],
         "dvc.params": lineage["dvc_params"],
         "decision": candidate.label_rule if candidate.decision.get("rule") != "highest" else None,

@@ -15,16 +15,15 @@ import pandas as pd
 from data.contract import Contract
 from data.prepare import PREPARED
 from training import candidate as candidates
-from training import decision, folds, lineage, parity, prepared, quiet
-from training.candidate import GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
+from training import decision, folds, latency, lineage, parity, prepared, quiet, worktree
+from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, NATIVE, PLOTS, Candidate
 from training.families import ENSEMBLE, Fitted, Rows
-from training.graph import LABEL, PROBABILITIES, Graph
+from training.graph import Graph
 from training.metrics import Evaluation, OfClass, Spread
 from training.models import Model
 from training.prepared import Part, Split, Stored
 
 PARTS: tuple[Part, ...] = get_args(Part)
-LATENCY_CALLS = 300
 
 
 def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
@@ -40,6 +39,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         ParityError: the graph does not answer what the native model answers.
     """
     started, clock = time.time(), time.perf_counter()
+    tree = worktree.now()
     contract = prepared.contract(model.task)
     decision.check(model.of.decision, contract, model.weighted)
     stored = {part: Stored(contract, part) for part in PARTS}
@@ -68,7 +68,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
     evaluation = test.evaluation(costs)
     per_class = dict(zip(contract.classes, evaluation.intervals_per_class(seed), strict=True))
     _plots(folder / PLOTS, fitted, test, per_class)
-    latency = _latency(graph, next(stored["test"].batches()).inputs)
+    latency_ms = latency.measure(graph, next(stored["test"].batches()).inputs)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     candidate = Candidate(
         task=model.task,
@@ -81,7 +81,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         fit_seconds=fit_seconds,
         peak_memory_mib=memory,
         graph_bytes=(folder / GRAPH).stat().st_size,
-        latency_ms=latency,
+        latency_ms=latency_ms,
         parity=difference,
         data={
             "digest": lineage.folder_digest(PREPARED / model.task),
@@ -89,16 +89,24 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "rows": {part: split.rows for part, split in stored.items()},
         },
         lineage={
-            **lineage.of(model.task, {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")}),
+            **lineage.of(
+                tree,
+                model.task,
+                {"seed": seed, "model": declaration, "task": model.of.model_dump(mode="json")},
+                model.of.source,
+            ),
             "warm_start": getattr(fitted, "started_from", None),
+            "members": _members(model),
         },
-        validation=_scored(graph, stored["validation"])[0].evaluation(costs).values(),
+        difference=hashlib.sha256(tree.difference).hexdigest(),
+        validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
         test=evaluation.intervals(seed),
         per_class=per_class,
         decision=asdict(chosen),
         folds=_over_folds(model, contract, fit, validation, seed),
         seconds=time.perf_counter() - clock,
     )
+    (folder / DIFFERENCE).write_bytes(tree.difference)
     candidates.write(candidate, folder)
     return candidate
 
@@ -132,6 +140,16 @@ def _scored(
     return Scored(*(np.concatenate(one) for one in zip(*parts, strict=True))), difference
 
 
+def _members(model: Model) -> dict[str, str]:
+    """The digest of each member's graph, of an ensemble."""
+    if model.family_name != ENSEMBLE:
+        return {}
+    from training import members
+
+    names = model.params.model_dump()["members"]
+    return {name: hashlib.sha256(members.path(model.task, name).read_bytes()).hexdigest() for name in names}
+
+
 def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:
     if not model.of.split.folds or model.family_name == ENSEMBLE:  # whose members have seen all training rows
         return {}
@@ -158,15 +176,3 @@ def _plots(folder: Path, fitted: Fitted, test: Scored, per_class: dict[str, OfCl
     curve = pd.DataFrame(fitted.history).rename_axis("step").reset_index()
     curve.round(6).to_csv(folder / LEARNING_CURVE, index=False)
     plots.write(folder, test.probabilities, test.codes, test.labels, per_class)
-
-
-def _latency(graph: Graph, inputs: pd.DataFrame) -> float:
-    """Median milliseconds of scoring one row, the row already in the graph's own types."""
-    feeds = graph.feeds(inputs.head(LATENCY_CALLS))
-    times = []
-    for row in range(len(inputs.head(LATENCY_CALLS))):
-        one = {name: values[row : row + 1] for name, values in feeds.items()}
-        start = time.perf_counter()
-        graph.session.run([LABEL, PROBABILITIES], one)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times) * 1000)

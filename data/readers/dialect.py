@@ -11,7 +11,7 @@ from typing import IO
 
 from data.errors import InputError
 from data.readers import encoding as encodings
-from data.readers import packed
+from data.readers import header, packed
 
 CHUNK = 1 << 20
 SAMPLE = 1 << 20  # bytes from the beginning that the separator is found in
@@ -35,7 +35,7 @@ class Dialect:
     escape: str | None
     """What stands before a quote within quotes; None where it is doubled."""
     header: list[str]
-    """The first row as it is written."""
+    """The column names as they are written."""
     skip: int
     """Rows before the first data row."""
     tail: str
@@ -69,30 +69,29 @@ def find(path: Path, encoding: str | None, separator: str | None) -> Dialect:
             f"{path} is not written in {encoding} ({error.reason}, byte {error.start}); "
             "declare the right source.encoding"
         ) from None
-    skip = 1
-    if announced := re.match("sep=(.)\r?\n", text):  # as Excel writes and reads it
+    announced = re.match("sep=(.)\r?\n", text)  # as Excel writes and reads it
+    if announced:
         text = text[announced.end() :]
-        skip += 1
         separator = separator or announced.group(1)
         notes.append(f"{path}: its first line says that fields are separated by {separator!r}")
-    blank = re.match("[\r\n]*", text)
-    skip += len(blank.group().splitlines()) if blank else 0
     separator, escape, rows = _divided(text, separator)
+    place = header.place(rows)
+    names = rows[place] if rows else []
     if separator == ALONE:
         notes.append(f"{path}: one column, as no separator divides its rows evenly")
-    elif separator != "," and skip == 1:
+    elif separator != "," and not announced:
         notes.append(f"{path}: fields are separated by {SEPARATORS.get(separator, repr(separator))}")
     if escape:
         notes.append(f"{path}: a backslash stands before a quote within quotes")
-    if rows and all(re.fullmatch(r"[-+]?\d+([.,]\d+)?", name.strip()) for name in rows[0]):
-        notes.append(
-            f"{path}: the first row ({', '.join(rows[0][:4])} …) was taken as column names though it is numbers"
-        )
-    return Dialect(encoding, separator, escape, rows[0] if rows else [], skip, tail, notes)
+    if above := [" ".join(filter(None, row)) for row in rows[:place] if any(row)]:
+        notes.append(f"{path}: what stands above the column names is left out: {' / '.join(above)[:100]!r}")
+    if names and all(header.NUMBER.fullmatch(name) for name in names):
+        notes.append(f"{path}: the first row ({', '.join(names[:4])} …) was taken as column names though it is numbers")
+    return Dialect(encoding, separator, escape, names, place + 1 + bool(announced), tail, notes)
 
 
 def _divided(text: str, separator: str | None) -> tuple[str, str | None, list[list[str]]]:
-    """The separator and the escape that divide most rows into as many fields as the header, then into more fields.
+    """The separator and the escape that divide most rows into as many fields as the names, then into more fields.
 
     A file that no separator divides has one column.
     """
@@ -102,20 +101,20 @@ def _divided(text: str, separator: str | None) -> tuple[str, str | None, list[li
     for candidate in [separator] if separator else SEPARATORS:
         for escape in escapes:
             rows = _rows(text, candidate, escape)
-            fields = len(rows[0]) if rows else 0
-            even = sum(len(row) == fields for row in rows) / len(rows) if fields > 1 else 0.0
+            table = [row for row in rows[header.place(rows) :] if row]
+            fields = len(table[0]) if table else 0
+            even = sum(len(row) == fields for row in table) / len(table) if fields > 1 else 0.0
             if fields > 1 and (even, fields) > measure:
                 measure, best = (even, fields), (candidate, escape, rows)
     return best
 
 
 def _rows(text: str, separator: str, escape: str | None) -> list[list[str]]:
-    """The first rows, without empty lines; the last of them may be cut and is left out where there are many."""
+    """The first rows, empty ones without a field; the last of them may be cut and is left out where there are many."""
     rows = []
     with suppress(csv.Error):  # a field longer than csv takes: the rows before it will do
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, escapechar=escape):
-            if row:
-                rows.append(row)
+            rows.append(row)
             if len(rows) > ROWS:
                 break
     return rows[:-1] if len(rows) > ROWS or len(text) > SAMPLE // 4 else rows

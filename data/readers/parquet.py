@@ -21,7 +21,8 @@ def read(paths: list[Path]) -> Rows:
         InputError: a file is no Parquet, has no row, or has other columns than the first; the message names it.
     """
     notes: list[str] = []
-    schemas = [_schema(path, notes) for path in paths]
+    raw = set().union(*map(_raw_bytes, paths))
+    schemas = [_schema(path, raw, notes) for path in paths]
     for path, other in zip(paths[1:], schemas[1:], strict=True):
         same_columns(schemas[0].names, other.names, paths[0], path)
     target = schemas[0]
@@ -40,7 +41,22 @@ def read(paths: list[Path]) -> Rows:
     return Rows(target, batches(), "parquet", notes=notes)
 
 
-def _schema(path: Path, notes: list[str]) -> pa.Schema:
+def _raw_bytes(path: Path) -> set[str]:
+    """The columns of bytes that are no text, such as pictures."""
+    file = _open(path)
+    found = set()
+    for field in file.schema_arrow:
+        if any(is_so(field.type) for is_so in types.BYTES):
+            batches = file.iter_batches(batch_size=batch_rows(file.schema_arrow), columns=[field.name])
+            try:
+                for batch in batches:
+                    batch.column(0).cast(pa.string())
+            except pa.ArrowInvalid:
+                found.add(field.name.strip())
+    return found
+
+
+def _schema(path: Path, raw: set[str], notes: list[str]) -> pa.Schema:
     file = _open(path)
     if not file.metadata.num_rows:
         raise InputError(f"{path} has no row; expected at least some")
@@ -48,7 +64,9 @@ def _schema(path: Path, notes: list[str]) -> pa.Schema:
     indices = [name for name in given.names if INDEX.fullmatch(name)]
     if indices:
         notes.append(f"{path}: the row labels that pandas wrote ({', '.join(indices)}) are left out")
-    return types.schema(pa.schema([field for field in given if field.name not in indices]), str(path), notes)
+    photos = [name for name in given.names if name in raw]
+    notes += [f"{path}: the column {name!r} holds bytes that are no text; left out" for name in photos]
+    return types.schema(pa.schema([f for f in given if f.name not in {*indices, *photos}]), str(path), notes)
 
 
 def _named(given: pa.Schema, path: Path, notes: list[str]) -> pa.Schema:

@@ -108,9 +108,10 @@ def _fault(path: Path, found: Dialect, said: str) -> InputError:
             for place, row in enumerate(reader):
                 rows += place >= found.skip and bool(row)
                 if place >= found.skip and row and len(row) != len(found.header):
+                    names = ", ".join(found.header)[:60]
                     return InputError(
-                        f"{path}, line {before}: {len(row)} fields, expected {len(found.header)} as in the column "
-                        "names; correct that line (a field that holds the separator must stand in quotes)"
+                        f"{path}, line {before}: {len(row)} fields, expected {len(found.header)} as in the names "
+                        f"({names}); correct that line (a field that holds the separator must stand in quotes)"
                     )
                 before = reader.line_num + 1
         except (csv.Error, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from data.errors import InputError
 
 INT64_DIGITS = 18
+BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
 def kept(form: pa.DataType) -> pa.DataType | None:
@@ -32,8 +33,7 @@ def kept(form: pa.DataType) -> pa.DataType | None:
     if types.is_nested(form):
         return None
     texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null, types.is_time)
-    bytes_ = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
-    if any(is_so(form) for is_so in (*texts, *bytes_)):
+    if any(is_so(form) for is_so in (*texts, *BYTES)):
         return pa.string()
     return pa.float32() if form == pa.float16() else form
 

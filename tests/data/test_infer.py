@@ -1,5 +1,6 @@
 """What a column is taken for."""
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -40,6 +41,9 @@ NUMBERS = {
     "thousands with blanks": (["1 234,5", "12", "1\u202f234\u00a0567"], "1 234,5"),
     "money": (["€ 1.234,50", "12,00 €", "-3,10 €"], "1.234,5"),
     "shares": (["12.5 %", "3 %", "-1%"], "1,234.5"),
+    "accounts": (["(1,234)", "5", "-3", "$ (2.5)"], "1,234.5"),
+    "times of day": (["9:45", "23:10", "00:00:30", "-"], "12:30"),
+    "no dates": (["12345678", "20241301", "19991231"], "1234.5"),
 }
 
 
@@ -67,12 +71,29 @@ def test_a_comma_before_three_digits_is_read_as_the_source_reads_and_said(decima
         (["12/31/2023", "01/02/2024", "-"], "%m/%d/%Y"),
         (["12/31/2023 1:05 PM", "01/02/2024 11:00 AM"], "%m/%d/%Y %I:%M %p"),
         (["5 Jan 2024", "31 Dec 2023"], "%d %b %Y"),
+        (["May 25 2024 10:00", "Dec 31 2023 00:00"], "%b %d %Y %H:%M"),
+        (["Sat, 25 May 2024 10:00:00", "Sun, 31 Dec 2023 00:00:00"], "%a, %d %b %Y %H:%M:%S"),
+        (["20240105", "20231231", "NA"], "%Y%m%d"),
+        (["2024-05", "2023-12"], "%Y-%m"),
+        (["05/2024", "12/2023"], "%m/%Y"),
     ],
 )
 def test_times_are_times_however_they_are_written(values: list[Any], form: str) -> None:
     found = decided(times(values))
     assert (found.kind, found.form) == ("time", form)
     assert "as well" not in found.why
+
+
+def test_times_in_several_forms_are_dropped_with_the_forms() -> None:
+    found = decided(times(["2024-05-25", "23.03.2025", "09/28/2024"]))
+    assert found.role == "dropped"
+    assert "times in several forms (ISO 8601, %d.%m.%Y, %m/%d/%Y): write them in one" in found.why
+
+
+def test_a_number_that_the_other_forms_read_alike_is_not_called_ambiguous() -> None:
+    for values, decimal, form in ((["7,1", "8,05", "12,3"], ",", "1234,5"), (["7 %", "12 %"], ".", "1,234.5")):
+        found = decided(times(values), decimal=decimal)
+        assert (found.form, "as well" in found.why) == (form, False)
 
 
 def test_a_single_day_above_twelve_among_all_values_decides_between_day_and_month() -> None:
@@ -94,6 +115,7 @@ def test_a_date_that_could_be_either_is_read_day_first_and_said() -> None:
         ("store_id", [str(i % 9) for i in range(ROWS)], "category", "a code: so named"),
         ("storeCode", [str(i % 9) for i in range(ROWS)], "category", "a code: so named"),
         ("visits", [str(i % 9) for i in range(ROWS)], "number", "whole numbers"),
+        ("account", [str(2**62 + i % 7) for i in range(ROWS)], "category", "whole numbers too long to count with"),
         ("ok", times(["True", "False", "false"]), "boolean", "true or false"),
         ("ok", times(["1", "0"]), "number", "whole numbers"),
         ("ok", times(["yes", "no"]), "category", "2 different"),
@@ -173,12 +195,15 @@ def test_native_types_are_kept() -> None:
             "when": pd.to_datetime(["2024-01-05", None, "2023-01-01", "2024-01-06"] * 10),
             "word": ["u", "v", None, "w"] * 10,
             "nested": [[1, 2], [3], None, []] * 10,
+            "day": pd.array([20240105, None, 20231231, 20240106] * 10, dtype="Int64"),
+            "inf": [20240105.0, np.inf, 20231231.0, 3.0] * 10,
             "y": [True, False] * 20,
         }
     )
     found = agreed(table)
     kinds = {one.name: one.kind for one in found.contract.columns}
-    assert kinds == {"whole": "number", "real": "number", "flag": "boolean", "when": "time", "word": "category"}
+    usual = {"whole": "number", "real": "number", "flag": "boolean", "when": "time", "word": "category"}
+    assert kinds == {**usual, "day": "time", "inf": "number"}
     assert "declare it an image or a sequence" in found.decision("nested").why
     assert found.contract.classes == ("False", "True")
 
@@ -244,3 +269,36 @@ def test_names_that_differ_in_case_only_or_hold_quotes_are_columns_of_their_own(
     found = agreed(table)
     assert found.contract.names == names
     assert [found.decision(name).distinct for name in names] == list(range(3, 3 + len(names)))
+
+
+def test_a_limit_among_many_rows_is_held_exactly() -> None:
+    place = np.arange(30_000)
+    expected = {
+        ("shop_id", 15_001): "identifier: so named",
+        ("shop id", 15_000): "different values: many",
+        ("the shop's id", 30_000): "identifier: so named, and every value differs",
+        ("shop", 29_999): "different values: many",
+        ("name", 30_000): "identifier: every value differs",
+        ("a note", 15_000): "free text",
+        ("another note", 14_999): "different values: many",
+    }
+    columns = {
+        name: [f"{distinct}{' words of' if 'note' in name else ''} {k}" for k in place % distinct]
+        for name, distinct in expected
+    }
+    found = agreed(pd.DataFrame({**columns, "z": place % 3, "y": place % 2}))
+    for (name, distinct), decided in expected.items():
+        one = found.decision(name)
+        assert decided in one.why
+        assert (one.exact, one.distinct) == (True, distinct)
+
+
+def test_an_estimated_number_of_values_is_told_as_one() -> None:
+    rows = 200_000
+    table = pd.DataFrame({"x": np.arange(rows) % 50_000 / 7, "z": [f"k{place % 50_000}" for place in range(rows)]})
+    found = agreed(table.assign(y=np.arange(rows) % 2))
+    for name in ("x", "z"):
+        one = found.decision(name)
+        assert not one.exact
+        assert 0.8 < one.distinct / 50_000 < 1.2
+    assert re.match(r"~(4[1-9]|5\d),000 different values", found.decision("z").why)

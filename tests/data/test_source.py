@@ -60,8 +60,8 @@ def test_the_ending_tells_the_kind(name: str, kind: str | None) -> None:
     [
         ("absent.csv", "there is no file"),
         ("*.tsv", "there is no file"),
-        ("inner", "there is a folder, no file; give a pattern such as"),
-        ("f.xlsx", "f.xlsx is of an unknown kind; expected .csv, .csv.gz, .parquet or .py"),
+        ("inner", "inner is a folder; give a pattern of its files, such as"),
+        ("f.xlsx", "f.xlsx is of an unknown kind; save it as .csv or .parquet"),
         ("nocsv.gz", "unknown kind"),
         ("[ac].*", "a.csv and"),
         ("*.py", "2 Python files fit"),

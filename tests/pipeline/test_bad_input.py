@@ -91,3 +91,6 @@ def test_an_unknown_column_in_the_contract_names_the_columns_that_exist(project:
 def test_the_small_project_is_not_wrong_itself(project: Project) -> None:
     assert (project.root / "params.yaml").read_text(encoding="utf-8") == SMALL_PARAMS
     project.ok("python", "-m", "training", "check")
+    project.replace("params.yaml", "tasks:\n", "tasks:\n  other: {source: {path: other.csv}, target: y}\n")
+    project.ok("python", "-m", "training", "check", "churn")
+    assert "tasks.other.source.path: there is no file" in project.run("python", "-m", "training", "check").stderr

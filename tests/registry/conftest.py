@@ -11,7 +11,7 @@ from data import params
 from data.fetch import fetch
 from data.prepare import prepare
 from registry.register import register
-from tests.conftest import churn_table
+from tests.conftest import churn_table, commit
 from training import models
 from training.train import train
 
@@ -34,6 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
         churn_table(6000).to_csv("churn.csv", index=False)
+        commit(folder)
         content = params.load()
         fetch(content, "churn")
         prepare(content, "churn")

@@ -1,5 +1,6 @@
-"""Small made tables with their contract, and a graph that was fitted on one."""
+"""Small made tables with their contract, a graph that was fitted on one, and a small git repository."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,26 @@ import pandas as pd
 import pytest
 
 from data.contract import Column, Contract
+from tests.conftest import GIT, commit
 from training import onnx_graph
 from training.families import Fitted, Rows, logistic
 from training.graph import Graph
 
 CATEGORIES = ["", "a b", "é", "日本", "0"]
+
+LOCK = """\
+stages:
+  fetch@t:
+    cmd: python -m data fetch t
+    outs:
+    - path: data/raw/t
+      md5: 4567.dir
+  prepare@t:
+    cmd: python -m data prepare t
+    outs:
+    - path: data/prepared/t
+      md5: 0123.dir
+"""
 
 Make = Callable[..., tuple[Rows, pd.DataFrame]]
 Compile = Callable[[Fitted, Contract], Graph]
@@ -76,3 +92,19 @@ def graph_file(make_rows: Make, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("graph") / "graph.onnx"
     path.write_bytes(onnx_graph.finish(fitted.to_onnx(), rows.contract).SerializeToString(deterministic=True))
     return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository of one commit, as the current folder, outside of any DVC stage."""
+    for name in [name for name in os.environ if name.startswith(("GIT_", "DVC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in GIT.items():
+        monkeypatch.setenv(name, value)
+    root = tmp_path / "repository"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    for name, content in (("code.py", "x = 1\n"), ("dvc.lock", LOCK), ("params.yaml", "{}\n"), ("dvc.yaml", "{}\n")):
+        (root / name).write_text(content)
+    commit(root)
+    return root

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from training import candidate as candidates
-from training.candidate import GRAPH, LEARNING_CURVE, METRICS, NATIVE, PLOTS, RECORD, Candidate
+from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, METRICS, NATIVE, PLOTS, RECORD, Candidate
 from training.decision import Decision
 from training.metrics import Interval, OfClass, Spread
 
+DIFF = b"diff --git a/x.py b/x.py\n"
 CURVE = "step,loss\n0,0.7\n1,0.6\n"
 
 
@@ -22,6 +23,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cand
     def write_one(graph: bytes = b"graph", **files: str) -> Candidate:
         folder = candidates.unfinished("t", "m")
         (folder / GRAPH).write_bytes(graph)
+        (folder / DIFFERENCE).write_bytes(DIFF)
         (folder / PLOTS / LEARNING_CURVE).write_text(CURVE)
         for name, content in files.items():
             (folder / NATIVE / name).write_text(content)
@@ -41,7 +43,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cand
             parity=1e-7,
             data={"digest": "d"},
             lineage={"git_commit": None},
-            validation={"auc": 0.7123456789},
+            difference=hashlib.sha256(DIFF).hexdigest(),
+            validation={"auc": Interval(0.7123456789, 0.7, 0.73)},
             test={"auc": Interval(0.68, 0.67, 0.69)},
             per_class={"é ü": OfClass(*[Interval(0.5, 0.4, 0.6)] * 3, support=7)},
             decision=asdict(Decision("cost", "cost", None, ((0.0, 5.0), (1.0, 0.0)))),
@@ -68,7 +71,7 @@ def test_what_is_read_is_what_was_written(write: Callable[..., Candidate]) -> No
     }
 
 
-@pytest.mark.parametrize("gone", ["", RECORD, GRAPH, f"{PLOTS}/{LEARNING_CURVE}"])
+@pytest.mark.parametrize("gone", ["", RECORD, GRAPH, DIFFERENCE, f"{PLOTS}/{LEARNING_CURVE}"])
 def test_a_missing_file_counts_as_no_candidate(write: Callable[..., Candidate], tmp_path: Path, gone: str) -> None:
     path = write().folder / gone
     path.rename(tmp_path / "elsewhere")
@@ -88,9 +91,20 @@ def test_a_truncated_record_counts_as_no_candidate(write: Callable[..., Candidat
         assert candidates.read("t", "m") is None, length
 
 
-@pytest.mark.parametrize("graph", [b"", b"grap", b"graph!"])
-def test_an_altered_graph_counts_as_no_candidate(write: Callable[..., Candidate], graph: bytes) -> None:
-    (write().folder / GRAPH).write_bytes(graph)
+@pytest.mark.parametrize("name", [GRAPH, DIFFERENCE])
+@pytest.mark.parametrize("content", [b"", b"grap", b"graph!"])
+def test_an_altered_graph_or_difference_counts_as_no_candidate(
+    write: Callable[..., Candidate], name: str, content: bytes
+) -> None:
+    (write().folder / name).write_bytes(content)
+    assert candidates.read("t", "m") is None
+
+
+def test_a_record_from_before_differences_were_kept_counts_as_no_candidate(write: Callable[..., Candidate]) -> None:
+    record = write().folder / RECORD
+    content = json.loads(record.read_text(encoding="utf-8"))
+    del content["difference"]
+    record.write_text(json.dumps(content), encoding="utf-8")
     assert candidates.read("t", "m") is None
 
 

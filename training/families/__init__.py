@@ -34,7 +34,8 @@ class Rows:
     validation: pd.DataFrame
     validation_codes: np.ndarray
     report: Callable[[int, float], None] = unheard
-    """To be called with step and validation loss after each epoch, iteration or round, the step counting from 0.
+    """To be called with step and validation loss after each epoch, iteration or part of the trees, the step counting
+    from 0.
 
     It may raise, to end a fit that promises nothing; the family lets that pass.
     """

@@ -1,5 +1,7 @@
 """Gradient boosting of small trees on binned features (scikit-learn's histogram gradient boosting)."""
 
+from typing import Any
+
 from pydantic import Field
 
 from data.params import Strict
@@ -32,7 +34,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
 
     from training import class_weight
     from training.features.preprocessing import for_trees
-    from training.scikit import trees_graph
+    from training.scikit import growth, trees_graph
 
     features, train, validation = for_trees(rows, seed)
     boosting = HistGradientBoostingClassifier(
@@ -47,9 +49,22 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
         n_iter_no_change=params.patience or params.rounds + 1,
         class_weight=class_weight.by_code(params.class_weight, rows.contract),
         random_state=seed,
-        verbose=1,
-    ).fit(train, rows.train_codes, X_val=validation, y_val=rows.validation_codes)
-    boosting.set_params(verbose=0)
+    )
+    # scikit-learn has no callback here yet, and a warm start for each part would bin and score all rows again
+    ends_round = boosting._check_early_stopping_loss
+    steps = {rounds: step for step, rounds in growth.parts(params.rounds)}
+
+    def heard(**given: Any) -> bool:
+        stops: bool = ends_round(**given)
+        rounds, loss = len(boosting.validation_score_) - 1, float(-boosting.validation_score_[-1])
+        if rounds in steps:
+            print(f"{rounds} of {params.rounds} rounds: validation loss {loss:.5f}", flush=True)
+            rows.report(steps[rounds], loss)
+        return stops
+
+    boosting._check_early_stopping_loss = heard
+    boosting.fit(train, rows.train_codes, X_val=validation, y_val=rows.validation_codes)
+    del boosting._check_early_stopping_loss
     history = [
         {"loss": float(-loss), "validation_loss": float(-other)}
         for loss, other in zip(boosting.train_score_, boosting.validation_score_, strict=True)

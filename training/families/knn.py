@@ -15,7 +15,7 @@ from training.scikit.sample import stratified
 
 LIBRARIES = ("sklearn.compose", "sklearn.neighbors", "skl2onnx", "skops.io")
 CURVE_ROWS = 1_000  # rows of each split that the loss is measured on
-CHUNK = 1_024  # rows compared at once
+DISTANCES = 4_000_000  # held at once, some 60 MB with what they are computed from
 GRID = 64.0  # features are rounded to 1/64, so that float32 sums their squares exactly and a tie is a tie
 FARTHEST = 16.0  # and cut off here, in standard deviations
 NEAREST = 1e-3  # squared distance, in steps of the grid, that equal rows are taken to have
@@ -53,14 +53,17 @@ class Neighbours:
         """Class probabilities by the kept rows, shape (rows, classes)."""
         from training.features.preprocessing import plain
 
-        given = on_grid(self.features.transform(plain(inputs, self.contract)))
-        starts = range(0, max(len(given), 1), CHUNK)
-        return np.concatenate([self._votes(given[start : start + CHUNK]) for start in starts])
+        given, size = on_grid(self.features.transform(plain(inputs, self.contract))), _at_once(self.classifier)
+        starts = range(0, max(len(given), 1), size)
+        return np.concatenate([self._votes(given[start : start + size]) for start in starts])
 
     def _votes(self, given: np.ndarray) -> np.ndarray:
         known, codes = self.classifier._fit_X, self.classifier._y
         squared = (given**2).sum(axis=1, keepdims=True) + (known**2).sum(axis=1) - 2 * (given @ known.T)
-        nearest = np.argsort(squared, axis=1, kind="stable")[:, : self.classifier.n_neighbors]
+        # squares are whole numbers, so that of equal ones the place among the rows decides
+        order = squared.astype(np.float64) * len(known) + np.arange(len(known))
+        nearest = np.argpartition(order, self.classifier.n_neighbors - 1, axis=1)[:, : self.classifier.n_neighbors]
+        nearest = np.take_along_axis(nearest, np.take_along_axis(order, nearest, axis=1).argsort(axis=1), axis=1)
         weights = np.ones(nearest.shape)
         if self.classifier.weights == "distance":
             weights = 1 / np.sqrt(np.maximum(np.take_along_axis(squared, nearest, axis=1), np.float32(NEAREST)))
@@ -71,8 +74,10 @@ class Neighbours:
         """Preprocessing by skl2onnx, then distances, the nearest rows and their votes."""
         from training.features import preprocessing as features
         from training.onnx_graph import join
+        from training.scikit.in_parts import in_parts
 
-        return join(features.convert(self.features, self.contract), _graph(self.classifier))
+        comparison = in_parts(_graph(self.classifier), _at_once(self.classifier))
+        return join(features.convert(self.features, self.contract), comparison)
 
     def save(self, folder: Path) -> None:
         """Write `features.skops` and `neighbours.skops`, whose rows are features in steps of the grid."""
@@ -115,6 +120,11 @@ def on_grid(features: np.ndarray) -> np.ndarray:
     """Features in whole steps of the grid, float32, shape (rows, features)."""
     steps = np.round(features.astype(np.float32) * np.float32(GRID))
     return np.clip(steps, np.float32(-FARTHEST * GRID), np.float32(FARTHEST * GRID))
+
+
+def _at_once(classifier: Any) -> int:
+    """How many rows are compared at a time with all the kept ones."""
+    return max(1, DISTANCES // len(classifier._fit_X))
 
 
 def _node(operator: str, given: list[str], gives: list[str], attributes: dict[str, Any]) -> Any:

@@ -8,6 +8,8 @@ from pydantic import Field
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
+from training.features import mirror
+from training.features.mirror import Signs
 from training.scikit.pipeline import Pipeline
 
 LIBRARIES = ("sklearn.compose", "sklearn.ensemble", "skl2onnx", "skops.io")
@@ -23,6 +25,7 @@ class Params(Strict):
     max_features: float = Field(0.3, gt=0, le=1, description="share of the features that a split may choose from")
     max_rows: float = Field(1.0, gt=0, le=1, description="share of the training rows that each tree is shown")
     class_weight: ClassWeight = None
+    mirror: Signs = None
 
 
 def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
@@ -32,38 +35,50 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
 
     from training import class_weight
     from training.features.preprocessing import for_trees
-    from training.scikit import trees_graph
+    from training.scikit import growth, trees_graph
 
+    rows = mirror.twice(rows, params.mirror)
     features, train, validation = for_trees(rows, seed)
+    weights = class_weight.of_classes(params.class_weight, rows.contract, rows.train_codes)
     forest = RandomForestClassifier(
-        n_estimators=params.trees,
         max_depth=params.max_depth,
         min_samples_leaf=params.min_leaf,
         max_features=params.max_features,
         max_samples=None if params.max_rows == 1 else params.max_rows,
-        class_weight=class_weight.by_code(params.class_weight, rows.contract),
+        class_weight=dict(enumerate(weights)) if params.class_weight else None,
         random_state=seed,
         n_jobs=-1,
-        verbose=1,
-    ).fit(train, rows.train_codes)
-    forest.set_params(verbose=0, n_jobs=1)
+        warm_start=True,
+    )
     some = np.random.default_rng(seed).permutation(len(train))[:CURVE_ROWS]
     others = np.random.default_rng(seed).permutation(len(validation))[:CURVE_ROWS]
-    curves = (
-        _losses(forest, train[some], rows.train_codes[some]),
-        _losses(forest, validation[others], rows.validation_codes[others]),
-    )
-    history = [{"loss": loss, "validation_loss": other} for loss, other in zip(*curves, strict=True)]
+    curves = {
+        "loss": _Curve(train[some], rows.train_codes[some]),
+        "validation_loss": _Curve(validation[others], rows.validation_codes[others]),
+    }
+    history: list[dict[str, float]] = []
+    for step, trees in growth.parts(params.trees):
+        forest.set_params(n_estimators=trees).fit(train, rows.train_codes)
+        history += [
+            {name: curve.with_another(tree) for name, curve in curves.items()}
+            for tree in forest.estimators_[len(history) :]
+        ]
+        loss = history[-1]["validation_loss"]
+        print(f"{trees} of {params.trees} trees: validation loss {loss:.5f}", flush=True)
+        rows.report(step, loss)
+    forest.set_params(n_jobs=1, warm_start=False)
     return Pipeline(make_pipeline(features, forest), rows.contract, history, trees_graph.forest)
 
 
-def _losses(forest: Any, X: np.ndarray, codes: np.ndarray) -> list[float]:
-    """Log loss of the first tree, of the first two, …"""
-    from sklearn.metrics import log_loss
+class _Curve:
+    """The log loss of the first tree, of the first two, …"""
 
-    total = np.zeros((len(X), len(forest.classes_)))
-    losses = []
-    for number, tree in enumerate(forest.estimators_, start=1):
-        total += tree.predict_proba(X)
-        losses.append(float(log_loss(codes, total / number, labels=forest.classes_)))
-    return losses
+    def __init__(self, X: np.ndarray, codes: np.ndarray) -> None:
+        self.X, self.codes, self.trees, self.total = X, codes, 0, np.float64(0)
+
+    def with_another(self, tree: Any) -> float:
+        from sklearn.metrics import log_loss
+
+        self.total = self.total + tree.predict_proba(self.X)
+        self.trees += 1
+        return float(log_loss(self.codes, self.total / self.trees, labels=tree.classes_))

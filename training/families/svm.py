@@ -13,6 +13,7 @@ from training.scikit.pipeline import Pipeline
 from training.scikit.sample import stratified
 
 LIBRARIES = ("sklearn.calibration", "sklearn.compose", "sklearn.svm", "skl2onnx", "skops.io")
+KERNELS = 4_000_000  # of rows with support vectors that the graph of rbf holds at once, 16 MB
 CURVE_ROWS = 5_000  # rows of each split that the loss is measured on
 
 
@@ -65,7 +66,25 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
         for (X, codes), few in zip(parts, some, strict=True)
     ]
     history = [{"loss": losses[0], "validation_loss": losses[1]}]
-    return Pipeline(make_pipeline(features, machine), rows.contract, history)
+    return Pipeline(make_pipeline(features, machine), rows.contract, history, None if sparse else _graph)
+
+
+def _graph(machine: Any) -> Any:
+    """`features` in, `probabilities` out, so many rows at a time that their kernels take bounded memory."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    from training.onnx_graph import OPSET
+    from training.scikit.in_parts import in_parts
+
+    vectors, features = machine.calibrated_classifiers_[0].estimator.support_vectors_.shape
+    model = to_onnx(
+        machine,
+        initial_types=[("features", FloatTensorType([None, features]))],
+        options={id(machine): {"zipmap": False}},
+        target_opset={domain: OPSET[domain] for domain in ("", "ai.onnx.ml")},
+    )
+    return in_parts(model, max(1, KERNELS // vectors))
 
 
 def _machine(params: Params, rows: Rows, seed: int) -> Any:

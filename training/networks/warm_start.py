@@ -23,7 +23,7 @@ class Start:
     digest: str
     """SHA-256 of the version's graph."""
     data: str
-    """Digest of the rows it was fitted on."""
+    """Digests of the data it was fitted on, with spaces between: its own, then that of what it started from itself."""
     folder: Path
 
     @property
@@ -95,7 +95,8 @@ def fetch(reference: str, family: str, contract: Contract) -> Iterator[Start]:
             raise InputError(
                 f"{wanted}: {number} has other columns or classes than {PREPARED / task}; name another version"
             )
-        start = Start(str(version.version), version.tags["graph.digest"], version.tags["data.digest"], folder)
+        data = dict.fromkeys([version.tags["data.digest"], *version.tags.get("warm_start.data", "").split()])
+        start = Start(str(version.version), version.tags["graph.digest"], " ".join(data), folder)
         print(f"starting from {number} (graph {start.digest[:12]}, data {start.data[:12]})", flush=True)
         _warn_of_other_rows(start, task)
         yield start

@@ -35,6 +35,7 @@ class Display:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.progress = Progress(*columns, console=self.console, transient=True)
         self.bar = self.progress.add_task("", total=trials)
+        self.unpruned = f"{search.model.family_name} gives no losses while it is fitted, so no trial of it is cut short"
 
     def tell(self, trial: int, step: int, loss: float) -> None:
         """Show where the running trial is."""
@@ -46,6 +47,9 @@ class Display:
         said += f" {outcome.reason}" if outcome.reason else ""
         shown = ", ".join(f"{name} {value}" for name, value in values.items())
         self.console.print(f"trial {number}: {said} ({time.time() - outcome.started:.0f} s) {shown}", markup=False)
+        if outcome.state == "complete" and not outcome.curve and self.unpruned:
+            self.console.print(self.unpruned, markup=False)
+            self.unpruned = ""
         self.progress.advance(self.bar)
 
 

@@ -66,7 +66,8 @@ class Search:
         """
         self.model = models.declared(content, name)
         self.ranges = ranges.declared(content, self.model)
-        self.goal = Goal((content.get("gate") or {}).get("metric", DEFAULT))
+        gate = content.get("gate") or {}
+        self.goal = Goal((gate | (gate.get("tasks") or {}).get(self.model.task, {})).get("metric", DEFAULT))
         self.seed: int = content["seed"]
         self.contract: Contract = prepared.contract(self.model.task)
         decision.check(self.model.of.decision, self.contract, self.model.weighted)

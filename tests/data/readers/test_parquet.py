@@ -103,7 +103,13 @@ def test_what_is_no_parquet_or_has_no_row_is_refused(tmp_path: Path, content: by
     assert str(path) in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_refused_with_their_column(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"photo": [b"\xff\xd8\xff"]}), tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="'photo' cannot be read"):
-        read(tmp_path / "t.parquet")
+def test_bytes_that_are_no_text_are_left_out_and_told_and_refused_where_there_is_nothing_else(tmp_path: Path) -> None:
+    one, two, alone = (tmp_path / f"{name}.parquet" for name in ("1", "2", "alone"))
+    pq.write_table(pa.table({"photo": [b"\xff\xd8\xff"], "a.b": [b"text"]}), one)
+    pq.write_table(pa.table({"photo": [b"text"], "a.b": [b"more"]}), two)
+    pq.write_table(pa.table({"photo": [b"\xff\xd8\xff"]}), alone)
+    given, notes = read(one, two)
+    assert given.to_pydict() == {"a.b": ["text", "more"]}
+    assert "the column 'photo' holds bytes that are no text; left out" in notes
+    with pytest.raises(InputError, match="no column that can be kept"):
+        read(alone)

@@ -226,3 +226,43 @@ def test_a_file_of_other_columns_is_refused_with_the_difference(tmp_path: Path) 
     two.write_text("a,c\n1,2\n")
     with pytest.raises(InputError, match=r"2\.csv lacks 'b' and has 'c' besides, compared with .*1\.csv"):
         read(one, two)
+
+
+TITLES = {
+    "a line": "Report of the shop\n\n",
+    "a line with a separator": "Report of the shop, June 2024\n\n",
+    "lines": "Quarterly report\nCreated 2024-06-01\n",
+    "padded as Excel does": "Report,,\n,,\n",
+    "two lines, padded": '"Report, final",,\nfor the board,,\n',
+}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_title_above_the_column_names_is_left_out_and_told(path: Path, title: str) -> None:
+    path.write_text(TITLES[title] + "price,shop,sold\n1.5,x,yes\n2,y,no\n,x,no\n")
+    names, rows, notes = read(path)
+    assert names == ["price", "shop", "sold"]
+    assert rows == [["1.5", "x", "yes"], ["2", "y", "no"], [None, "x", "no"]]
+    assert "what stands above the column names is left out: " in notes
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        ",price\nx,1.5\ny,2\n",  # row labels without a name
+        "a,,\nx,1,2\ny,3,4\n",  # values below, no names
+        "only\nx\n1\n",
+        "2019,2020\n1,2\n3,4\n",
+        "a,b,a\nx,y,z\nu,v,w\n",
+    ],
+)
+def test_a_first_row_that_may_be_the_names_is(path: Path, table: str) -> None:
+    path.write_text(table)
+    names, rows, notes = read(path)
+    assert len(rows) == 2 or names == ["only"]
+    assert "above" not in notes
+
+
+def test_a_table_whose_names_lack_the_one_of_the_row_labels_is_refused_with_its_names(path: Path) -> None:
+    path.write_text("price,shop\nfirst,1.5,x\nsecond,2,y\n")
+    assert r"line 2: 3 fields, expected 2 as in the names (price, shop)" in refusal(path)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from data.errors import InputError
 from data.params import parse
 from training import onnx_graph, parity
 from training.families import Rows, decision_tree, gradient_boosting, knn, logistic, random_forest, svm
+from training.scikit import growth
 
 FAMILIES: dict[str, tuple[ModuleType, dict[str, Any]]] = {
     "linear machine": (svm, {"C": 0.1}),
@@ -102,6 +104,52 @@ def test_two_fits_give_the_same_bytes(make_rows: Any, name: str) -> None:
         onnx_graph.finish(family.fit(family.Params(**parameters), rows, 5).to_onnx(), rows.contract) for _ in range(2)
     )
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
+
+
+@SILENT
+@pytest.mark.parametrize("name", ["forest", "boosting"])
+def test_a_search_hears_of_each_part_of_the_trees_and_can_end_the_fit(make_rows: Any, name: str) -> None:
+    family, parameters = FAMILIES[name]
+    many = family.Params(**parameters | {"trees" if name == "forest" else "rounds": 50})
+    heard: list[tuple[int, float]] = []
+    rows = replace(make_rows()[0], report=lambda *told: heard.append(told))
+    fitted = family.fit(many, rows, 5)
+    assert [step for step, _ in heard] == list(range(growth.PARTS))
+    losses = [step["validation_loss"] for step in fitted.history][-50:]
+    assert [loss for _, loss in heard] == pytest.approx(losses[4::5])
+
+    def ending(step: int, loss: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        family.fit(many, replace(rows, report=ending), 5)
+
+
+@SILENT
+def test_a_forest_grown_in_parts_is_the_one_grown_at_one_go(make_rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    params, rows = random_forest.Params(trees=25, min_leaf=3, class_weight="balanced"), make_rows()[0]
+    in_parts = random_forest.fit(params, rows, 5)
+    monkeypatch.setattr(growth, "PARTS", 1)
+    at_one_go = random_forest.fit(params, rows, 5)
+    assert at_one_go.history == in_parts.history
+    one, other = (onnx_graph.finish(model.to_onnx(), rows.contract) for model in (in_parts, at_one_go))
+    assert one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(("trees", "steps"), [(1, [0]), (3, [0, 3, 6]), (10, list(range(10))), (37, list(range(10)))])
+def test_the_last_part_has_all_the_trees(trees: int, steps: list[int]) -> None:
+    parts = list(growth.parts(trees))
+    assert [step for step, _ in parts] == steps
+    assert parts[-1][1] == trees
+    assert sorted({count for _, count in parts}) == [count for _, count in parts]
+
+
+def test_boosting_ends_when_its_patience_does(make_rows: Any) -> None:
+    rows, _ = make_rows()
+    fitted = gradient_boosting.fit(gradient_boosting.Params(rounds=400, learning_rate=0.9, patience=3), rows, 0)
+    losses = [step["validation_loss"] for step in fitted.history]
+    assert len(losses) < 200
+    assert min(losses[-3:]) >= min(losses[:-3])
 
 
 @SILENT

@@ -31,7 +31,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> lstm.Network:
     for name in ("network.keras", "vocabulary.json", "contract.json"):
         client.log_artifact(run, str(folder / name), "native")
     client.create_registered_model("made")
-    tags = {"family": "lstm", "graph.digest": "a" * 64, "data.digest": "b" * 64}
+    tags = {"family": "lstm", "graph.digest": "a" * 64, "data.digest": "b" * 64, "warm_start.data": "c" * 64}
     client.create_model_version("made", f"runs:/{run}/native", run, tags=tags)
     client.set_registered_model_alias("made", "production", "1")
     return fitted
@@ -44,7 +44,7 @@ def test_training_goes_on_from_the_versions_weights_and_words(registered: Any) -
     fitted = lstm.fit(params, type(rows)(rows.contract, other, *list(vars(rows).values())[2:]), 1)
     assert fitted.front.vocabulary == registered.front.vocabulary
     np.testing.assert_allclose(fitted.probabilities(odd), registered.probabilities(odd), atol=1e-6)
-    assert fitted.started_from == {"version": "1", "digest": "a" * 64, "data": "b" * 64}
+    assert fitted.started_from == {"version": "1", "digest": "a" * 64, "data": f"{'b' * 64} {'c' * 64}"}
 
 
 @pytest.mark.parametrize(

@@ -153,8 +153,21 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(
     assert "best is trial 1" in printed
 
 
-def test_a_trial_is_pruned_by_the_losses_that_its_family_reports(project: Path) -> None:
-    one = Search(params.load(), "churn-logistic")
+@pytest.mark.parametrize(
+    ("family", "span"),
+    [
+        ("logistic", {"C": {"low": 0.001, "high": 10}}),
+        ("random_forest", {"trees": {"low": 20, "high": 30}}),
+        ("gradient_boosting", {"rounds": {"low": 20, "high": 30}}),
+    ],
+)
+def test_a_trial_is_pruned_by_the_losses_that_its_family_reports(
+    project: Path, family: str, span: dict[str, Any]
+) -> None:
+    content = params.load()
+    content["models"] = {"m": {"task": "churn", "family": family}}
+    content["search"] = {"m": span}
+    one = Search(content, "m")
     found = one.study(seed=1, resume=False)
     for _ in range(study.STARTUP_TRIALS):
         trial = found.ask()
@@ -165,6 +178,20 @@ def test_a_trial_is_pruned_by_the_losses_that_its_family_reports(project: Path) 
     outcome = one.attempt(trial, float("inf"), lambda *_: None)
     assert outcome.state == "pruned"
     assert len(outcome.curve) == study.WARMUP_STEPS + 1
+
+
+def test_it_is_told_once_that_a_family_gives_nothing_to_prune_by(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = params.load()
+    content["models"] = {"m": {"task": "churn", "family": "decision_tree"}}
+    content["search"] = {"m": {"min_leaf": {"low": 5, "high": 50}}}
+    one = Search(content, "m")
+    display, found = searches.Display(one, 2), one.study(seed=1, resume=False)
+    for number in range(2):
+        display.ended(number, one.attempt(found.ask(), float("inf"), display.tell), {})
+    printed = capsys.readouterr().out
+    assert printed.count("decision_tree gives no losses while it is fitted, so no trial of it is cut short") == 1
 
 
 def test_a_timeout_ends_the_trial_that_runs(
