@@ -67,7 +67,9 @@ def _compared(table: Table, columns: list[Decision]) -> list[Change]:
         if tensor != (not typed.is_flat(raw)):
             changes.append(Change(one.name, _was(one), f"{raw} values"))
         elif present and fits < READ * present:
-            changes.append(Change(one.name, _was(one), f"{1 - fits / present:.0%} of the values are no {one.kind}"))
+            written = f" written like {one.form or typed.PLAIN}" if raw == "VARCHAR" and one.kind == "number" else ""
+            now = f"{1 - fits / present:.0%} of the values are no {one.kind}{written}"
+            changes.append(Change(one.name, _was(one), now))
         elif one.kind == "category" and not one.numeric and present and numeric >= NUMBERS * present:
             changes.append(Change(one.name, _was(one), "numbers"))
         elif missing >= MISSING and missing - one.missing >= RISE:

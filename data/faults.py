@@ -16,6 +16,7 @@ from data.table import Table
 
 QUARANTINE = "quarantine.parquet"
 ROW, REASON = "row in the source", "reason"
+NO_CLASS = "no class of the target"
 EXAMPLES = 5
 BATCH = 100_000
 AT_ONCE = 40  # columns in one query
@@ -67,7 +68,7 @@ def check(table: Table, agreed: Agreement, task: Task, key: str) -> Checked:
             parts[name].append(values.to_numpy(zero_copy_only=False))
     joined = {name: np.concatenate(arrays) if arrays else np.zeros(0, np.int64) for name, arrays in parts.items()}
     faults, reasons = _faults(table, agreed, joined["place"])
-    reasons.append((task.target, "no class of the target"))
+    reasons.append((task.target, NO_CLASS))
     faults = np.where((faults == 0) & (joined["label"] < 0), len(reasons), faults).astype(np.int32)
     by_value = isinstance(task.split, TimeSplit | GroupSplit)
     if by_value:
@@ -145,11 +146,14 @@ def stop(table: Table, checked: Checked, key: str) -> None:
             shown = quoted([value if len(value) <= 40 else value[:39] + "…" for value in dict.fromkeys(values)])
             told.append(f"column {name!r} has {counts[at]:,} values that are {words} ({shown})")
     more = int((counts > 0).sum()) - len(told)
+    classes = any(checked.reasons[at][1] == NO_CLASS for at in np.flatnonzero(counts))
+    accept = f"accept new classes with `python -m data accept {key.removeprefix('tasks.')}`"
+    fix = accept if classes else "declare another kind"
     raise InputError(
         f"params.yaml: {key}: "
         + "; ".join(told)
         + (f"; and {more} more columns" if more > 0 else "")
-        + f"; correct the source, declare another kind, or set {key}.on_bad_rows to drop or quarantine"
+        + f"; correct the source, {fix}, or set {key}.on_bad_rows to drop or quarantine"
     )
 
 

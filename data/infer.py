@@ -15,6 +15,7 @@ Role = Literal["input", "target", "split", "dropped"]
 FEW_CODES = 50  # different values that integers named like a code may have, or one in twenty values
 FREE_WORDS = 3.0  # words of a value, on average, from which on a column is free text
 MANY_CATEGORIES = 200
+LONGEST = 2.0**53  # whole numbers beyond it are no quantities
 ENOUGH_ROWS = 10  # below that, values that all differ say nothing
 CODES = {"code", "zip", "zipcode", "plz", "postcode", "postal", "id", "type", "class", "category", "cat", "kind"}
 CODES |= {"group", "region", "area", "sector", "segment", "status", "branch", "store", "shop", "department", "dept"}
@@ -208,6 +209,10 @@ def _number(one: Profile) -> Decision:
     if one.zeros:
         why = f"a code: {one.zeros:,} values are written with a leading zero"
         return _made(one, "input", "category", "", why)
+    if one.whole and max(abs(one.low or 0), abs(one.high or 0)) > LONGEST and one.type not in ("FLOAT", "DOUBLE"):
+        return _made(
+            one, "input", "category", "", f"a code: whole numbers too long to count with, {counted(one)} different"
+        )
     if one.whole and codes and few:
         why = f"a code: so named, whole numbers, {counted(one)} different"
         return _made(one, "input", "category", "whole", why)

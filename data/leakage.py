@@ -47,18 +47,20 @@ def repeats(hashes: np.ndarray, parts: np.ndarray, names: tuple[str, ...]) -> di
     return counts
 
 
-def chance(inputs: pd.DataFrame, known: int) -> float:
+def chance(inputs: pd.DataFrame, texts: set[str], known: int) -> float:
     """The share of rows that have the same inputs as one of `known` others by chance, if columns are independent.
 
     Args:
-        inputs: a sample of typed rows.
+        inputs: a sample of typed rows; of a text, whether it is missing, as 1 or 0.
+        texts: the columns of texts, of which two are equal by chance only where both are missing.
         known: how many rows a row might repeat.
     """
     pairs = len(inputs) * (len(inputs) - 1)
     same = 1.0 if pairs else 0.0
     for name in inputs:
-        counts = inputs[name].value_counts(dropna=False).to_numpy(dtype=np.float64)
-        same *= float(counts @ (counts - 1)) / max(pairs, 1)
+        counts = inputs[name].value_counts(dropna=False)
+        alike = counts[counts.index == 1] if name in texts else counts
+        same *= float((alike * (alike - 1)).sum()) / max(pairs, 1)
     return float(-np.expm1(-known * same))
 
 
@@ -130,8 +132,8 @@ def warnings(
         if count:
             words = f"{count:,} of {total:,} {name} rows ({count / total:.1%}) have the same inputs as a training row"
             explained = by_chance * total
-            beyond = count > explained + BEYOND * explained**0.5
-            if not beyond:
+            beyond = count > max(1, explained + BEYOND * explained**0.5)
+            if not beyond and explained >= 1:
                 words += f"; chance explains {explained:,.0f}, as the inputs have so few different values"
             found.append({"about": name, "leak": beyond and count >= REPEATED * total, "words": words})
     return found

@@ -115,11 +115,10 @@ def leaks(table: Table, agreed: Agreement, checked: Checked, parts: np.ndarray, 
     step = max(1, table.rows // leakage.SAMPLE)
     terms, names, numeric = ["place::DOUBLE"], [" order"], {" order"}
     for column in contract.columns:
-        if column.kind in TENSORS or column.kind == "text":
-            continue
-        terms.append(write.typed_value(table, agreed, column))
+        value = write.typed_value(table, agreed, column)
+        terms.append(f"({value} = '')::DOUBLE" if column.kind == "text" else "0" if column.kind in TENSORS else value)
         names.append(column.name)
-        numeric |= {column.name} if column.kind != "category" else set()
+        numeric |= {column.name} if column.kind in ("number", "boolean", "time") else set()
     identifiers = {}
     for one in agreed.columns:
         if one.role == "dropped" and one.why.startswith("identifier") and one.name in table.names:
@@ -136,9 +135,10 @@ def leaks(table: Table, agreed: Agreement, checked: Checked, parts: np.ndarray, 
     codes = label[some.column("place").to_numpy()]
     rows = some.drop_columns(["place"]).rename_columns(names).to_pandas()[codes >= 0].reset_index(drop=True)
     repeated = leakage.repeats(checked.hashes[good], parts, splits.SPLITS)
-    few_values = set(contract.names) <= set(names)  # no texts, no images: what these hold is no chance
-    chance = leakage.chance(rows[contract.names], int((parts == splits.TRAIN).sum())) if few_values else 0.0
-    return leakage.warnings(rows, codes[codes >= 0], numeric, identifiers, " order", repeated, chance, seed)
+    texts = set(contract.of_kind("text", *TENSORS))
+    chance = leakage.chance(rows[contract.names], texts, int((parts == splits.TRAIN).sum()))
+    told = rows.drop(columns=list(texts))
+    return leakage.warnings(told, codes[codes >= 0], numeric, identifiers, " order", repeated, chance, seed)
 
 
 def _describe(

@@ -159,10 +159,8 @@ def _written(table: Table, one: Profile, present: int, plain: int) -> Profile:
     first = [form for form in forms if form.endswith(table.decimal + "5")]
     best = max([*first, *(form for form in forms if form not in first)], key=lambda form: forms[form])
     if forms[best] >= enough and (best != typed.PLAIN or _counts(table, one, "time", ["%Y%m%d"])["%Y%m%d"] < enough):
-        how = typed.NUMBERS.get(best)
-        also = [form for form, other in typed.NUMBERS.items() if how and other.decimal != how.decimal]
-        also = [form for form in also if forms[form] == forms[best]]
-        return replace(one, guess="number", form=best, also=also[0] if also else "")
+        rivals = [form for form in typed.NUMBERS if best != typed.PLAIN and forms[form] == forms[best]]
+        return replace(one, guess="number", form=best, also=_other_reading(table, one, best, rivals))
     times = _counts(table, one, "time", [typed.ISO, *typed.TIMES])
     latest = max(times, key=lambda form: times[form])
     if times[latest] >= enough:
@@ -173,6 +171,14 @@ def _written(table: Table, one: Profile, present: int, plain: int) -> Profile:
         if table.one(f"SELECT count(coalesce({any_form})) FROM sampled")[0] >= enough:
             return replace(one, mixed=", ".join(sorted(times, key=lambda form: -times[form])[:3]))
     return one
+
+
+def _other_reading(table: Table, one: Profile, form: str, rivals: list[str]) -> str:
+    """The first of some forms of number that reads another number somewhere."""
+    value, *others = (typed.value(one.column, one.type, "number", rival) for rival in [form, *rivals])
+    terms = ", ".join(f"count(*) FILTER (WHERE {value} <> {other})" for other in others)
+    differ = table.one(f"SELECT {terms} FROM sampled") if rivals else ()
+    return next((rival for rival, count in zip(rivals, differ, strict=True) if count), "")
 
 
 def best_form(table: Table, one: Profile, kind: Kind) -> str:

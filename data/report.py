@@ -53,9 +53,22 @@ def prepared(name: str, agreed: Agreement, parts: np.ndarray, warned: list[dict[
             print(f"{name}: no input: {one.name!r}, {one.why}")
         if len(out) > SHOWN:
             print(f"{name}: and {len(out) - SHOWN} more; see `python -m data inspect {name}`")
+        _alike(name, agreed.contract.classes)
     warnings(name, warned)
     counts = np.bincount(parts, minlength=len(SPLITS))
     print(f"{name}: " + ", ".join(f"{count:,} {part}" for part, count in zip(SPLITS, counts, strict=True)) + " rows")
+
+
+def _alike(name: str, classes: tuple[str, ...]) -> None:
+    """Tell of classes that a person may have meant to be one."""
+    groups: dict[str, list[str]] = {}
+    for one in classes:
+        groups.setdefault(" ".join(one.casefold().split()), []).append(one)
+    for group in groups.values():
+        if len(group) > 1:
+            print(
+                f"{name}: the classes {', '.join(map(repr, group))} differ in blanks or capitals only; is that meant?"
+            )
 
 
 def warnings(name: str, warned: list[dict[str, Any]]) -> None:
@@ -108,10 +121,15 @@ def contract(name: str, agreed: Agreement, rows: int) -> None:
             style="" if one.role in ("input", "target") else "dim",
         )
     _console().print(table)
-    print(
-        f"classes of {agreed.contract.target!r}: {', '.join(agreed.contract.classes[:20])}"
-        + (" …" if len(agreed.contract.classes) > 20 else "")
-    )
+    shown = [name if name == name.strip() else repr(name) for name in agreed.contract.classes[:20]]
+    more = " …" if len(agreed.contract.classes) > 20 else ""
+    print(f"classes of {agreed.contract.target!r}: {', '.join(shown)}{more}")
+    _alike(name, agreed.contract.classes)
+    if len(agreed.contract.classes) == 2:
+        other, positive = agreed.contract.classes
+        print(
+            f"precision, recall and F1 speak of {positive!r}; to have them speak of {other!r}, declare it as `positive`"
+        )
     print("\nTo decide otherwise, paste under tasks in params.yaml and change what you like:\n")
     print(override(name, agreed))
 

@@ -20,15 +20,16 @@ class Form:
 
     @property
     def pattern(self) -> str:
-        """The regular expression of such a number."""
+        """The regular expression of such a number; in brackets, it is a negative one, as accountants write it."""
         group = f"[{self.thousands}]" if self.thousands else "never"
         mark = "\\" + self.decimal
-        return rf"^{_AROUND}[+-]?{_AROUND}(\d{{1,3}}({group}\d{{3}})+|\d+)({mark}\d*)?{_AROUND}$"
+        number = rf"{_AROUND}(\d{{1,3}}({group}\d{{3}})+|\d+)({mark}\d*)?{_AROUND}"
+        return rf"^({_AROUND}[+-]?{number}|{_AROUND}\({number}\){_AROUND})$"
 
     def number(self, text: str) -> str:
         """The number in `text`, as SQL."""
-        removed = "".join(dict.fromkeys(self.thousands + SIGNS + BLANKS)).replace("'", "''")
-        bare = f"replace(translate({text}, '{removed}', ''), '{self.decimal}', '.')"
+        removed = "".join(dict.fromkeys(self.thousands + SIGNS + BLANKS + ")")).replace("'", "''")
+        bare = f"replace(replace(translate({text}, '{removed}', ''), '{self.decimal}', '.'), '(', '-')"
         pattern = self.pattern.replace("'", "''")
         return f"CASE WHEN regexp_matches({text}, '{pattern}') THEN try_cast({bare} AS DOUBLE) END"
 

@@ -139,7 +139,7 @@ def one(shown: Row, version: ModelVersion) -> None:
         metrics.add_column(name)
     for name, interval in candidate.test.items():
         folds = [str(candidate.folds[name])] if candidate.folds else []
-        metrics.add_row(name.replace("_", " "), escape(str(interval)), f"{candidate.validation[name]:.4f}", *folds)
+        metrics.add_row(name.replace("_", " "), escape(str(interval)), escape(str(candidate.validation[name])), *folds)
     console.print(metrics)
     console.print("\neach class against the rest\n")
     per_class = report.table()

@@ -6,8 +6,8 @@ from mlflow import MlflowClient
 
 from data import params
 from data.errors import InputError
+from registry import card, moves, verdicts, versions
 from registry import conditions as gate_conditions
-from registry import moves, verdicts, versions
 from registry.verdicts import VERDICT_TAG, Entry
 from training import candidate as candidates
 from training import models
@@ -34,11 +34,16 @@ def register(content: dict[str, Any], task: str) -> list[Entry]:
     entries = [Entry(candidate, *versions.ensure(client, candidate)) for candidate in found]
     moves.settle(client, task)
     entries.sort(key=lambda entry: verdicts.strength(entry, conditions), reverse=True)
-    unjudged = [entry for entry in entries if VERDICT_TAG not in entry.version.tags]
-    if unjudged and conditions.promotion != "off":
+    unjudged = [entry for entry in entries if VERDICT_TAG not in entry.version.tags and conditions.promotion != "off"]
+    undescribed = [entry for entry in entries if not card.written(entry.version)]
+    if unjudged or undescribed:
         exam = verdicts.exam(client, content, task)
         for entry in unjudged:
             verdicts.follow(client, entry, entries, conditions, exam, content["seed"])
+        for entry in undescribed:
+            verdict = verdicts.evidence(client, entry.version)
+            of = card.of(entry.version, entry.candidate, exam, params.task(content, task), conditions, verdict)
+            card.write(client, entry.version, of)
     return [
         Entry(entry.candidate, client.get_model_version(task, entry.version.version), entry.new) for entry in entries
     ]

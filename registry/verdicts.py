@@ -55,7 +55,7 @@ def follow(
 ) -> None:
     """Judge one version and move the stages; the tag that ends it is written last."""
     task = entry.candidate.task
-    verdict = _evidence(client, entry.version)
+    verdict = evidence(client, entry.version)
     while (state := moves.settle(client, task)).by_gate(entry.number) is None:
         if verdict is None or verdict.champion != _name(state.production):
             print(f"{task}: judging version {entry.number} ({entry.candidate.model})", flush=True)
@@ -113,7 +113,7 @@ def proposed_why(version: ModelVersion, conditions: Conditions) -> str:
 
 def strength(entry: Entry, conditions: Conditions) -> float:
     """The gate's metric on the validation rows, more being better."""
-    value = entry.candidate.validation[conditions.metric]
+    value = entry.candidate.validation[conditions.metric].value
     return -value if conditions.metric in LOWER_IS_BETTER else value
 
 
@@ -136,7 +136,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_WHY else text[: LONGEST_WHY - 1] + "…"
 
 
-def _evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
+def evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
+    """The verdict that is kept for a version."""
     run, folder = str(version.run_id), f"versions/{version.version}"
     if not any(file.path.endswith(EVIDENCE) for file in client.list_artifacts(run, folder)):
         return None

@@ -58,14 +58,12 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
     tracking.delete_models(client, run)  # which a call logged that was killed before the version was made
     logged = _log_model(candidate, run_id)
     client.set_terminated(run_id, tracking.FINISHED, end_time=run.info.end_time)
-    interval = candidate.test["auc"]
     version = client.create_model_version(
         candidate.task,
         logged.model_uri,
         run_id,
         model_id=logged.model_id,  # without which a tracking server refuses the source
-        tags=tracking.lineage_tags(candidate) | {"test.auc": str(interval)},
-        description=f"{candidate.model} ({candidate.family}), test AUC {interval}",
+        tags=tracking.lineage_tags(candidate) | {"test.auc": str(candidate.test["auc"])},
     )
     _link(client, version)
     return version, True

@@ -45,7 +45,7 @@ class Candidate:
     lineage: dict[str, Any]
     difference: str
     """SHA-256 of `worktree.diff`, what `git apply` makes the files of the commit with that were trained with."""
-    validation: dict[str, float]
+    validation: dict[str, Interval]
     test: dict[str, Interval] = field(default_factory=dict)
     per_class: dict[str, OfClass] = field(default_factory=dict)
     """Of the test rows, by class."""
@@ -92,7 +92,7 @@ def write(candidate: Candidate, folder: Path) -> None:
     """Write the record into the unfinished `folder`, then put it in its place, whole."""
     (folder / RECORD).write_text(json.dumps(asdict(candidate), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     measured: dict[str, Any] = {
-        "validation": {name: round(value, 6) for name, value in candidate.validation.items()},
+        "validation": {name: round(interval.value, 6) for name, interval in candidate.validation.items()},
         "test": {name: round(interval.value, 6) for name, interval in candidate.test.items()},
         "test_class": {
             name: {part: round(getattr(one, part).value, 6) for part in PER_CLASS} | {"support": one.support}
@@ -135,7 +135,8 @@ def from_json(text: str) -> Candidate:
         ValueError, KeyError, TypeError: it is no such record, or one of another form.
     """
     content = json.loads(text)
-    content["test"] = {name: Interval(**interval) for name, interval in content["test"].items()}
+    for part in ("validation", "test"):
+        content[part] = {name: Interval(**interval) for name, interval in content[part].items()}
     content["per_class"] = {name: OfClass.from_record(one) for name, one in content["per_class"].items()}
     content["folds"] = {name: Spread(**spread) for name, spread in content["folds"].items()}
     return Candidate(**content)

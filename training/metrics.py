@@ -144,7 +144,7 @@ class Evaluation:
         likeliest, truth = p.argmax(axis=1), codes[:, None] == np.arange(classes)
         chosen = likeliest if chosen is None else chosen
         eps = np.finfo(np.float64).eps
-        self.rows = rows
+        self.rows, self.probabilities = rows, probabilities
         self.spoken_of = [1] if classes == 2 else list(range(classes))
         self.rankings = [Ranking(probabilities[:, k], truth[:, k]) for k in self.spoken_of]
         self.correct = (chosen == codes).astype(np.float64)

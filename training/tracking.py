@@ -137,7 +137,7 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
         **{f"test/{name}": interval.value for name, interval in candidate.test.items()},
         **{f"test_interval/{name}_low": interval.low for name, interval in candidate.test.items()},
         **{f"test_interval/{name}_high": interval.high for name, interval in candidate.test.items()},
-        **{f"validation/{name}": value for name, value in candidate.validation.items()},
+        **{f"validation/{name}": interval.value for name, interval in candidate.validation.items()},
         **_per_class(candidate),
         **{f"folds/{name}_mean": spread.mean for name, spread in candidate.folds.items()},
         **{f"folds/{name}_deviation": spread.deviation for name, spread in candidate.folds.items()},

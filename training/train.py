@@ -99,7 +99,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "members": _members(model),
         },
         difference=hashlib.sha256(tree.difference).hexdigest(),
-        validation=_scored(graph, stored["validation"])[0].evaluation(costs).values(),
+        validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
         test=evaluation.intervals(seed),
         per_class=per_class,
         decision=asdict(chosen),

@@ -145,7 +145,9 @@ def test_bad_rows_stop_with_column_count_examples_and_the_choices(spoilt: pd.Dat
     message = str(caught.value)
     assert "column 'n' has 2 values that are no finite number (many, inf)" in message
     assert "column 'ok' has 1 values that are neither true nor false (maybe)" in message
-    assert "on_bad_rows to drop or quarantine" in message
+    assert (
+        "accept new classes with `python -m data accept t`, or set tasks.t.on_bad_rows to drop or quarantine" in message
+    )
     assert contents(Path("data/prepared/t")) == before
 
 
@@ -224,13 +226,22 @@ def test_rows_that_are_equal_by_chance_are_no_suspicion(capsys: pytest.CaptureFi
         "y": random.integers(0, 2, ROWS),
     }
     few = pd.DataFrame(columns).astype("str")
-    run(few)
+    note = [f"the {a} and the {b} of {c}" if a % 10 else "" for a, b, c in random.integers(0, 99, (ROWS, 3))]
+    run(few.drop(columns="name").assign(note=note).astype("str"))
+    assert "leakage" not in capsys.readouterr().out
+    run(few, accept=True)
     shown = capsys.readouterr().out
     assert "test rows (" in shown
     assert "chance explains" in shown
     assert "leakage" not in shown
     run(pd.concat([few.assign(income=random.integers(0, 9**6, ROWS).astype("str"))] * 2), accept=True)
     assert "suspicion of leakage: " in capsys.readouterr().out
+
+
+def test_classes_that_look_like_one_are_told(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    rows.loc[::7, "y"] = "A "
+    run(rows)
+    assert "the classes 'A ', 'a' differ in blanks or capitals only" in capsys.readouterr().out
 
 
 def test_nothing_is_suspected_of_honest_rows(rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:

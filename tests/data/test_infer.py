@@ -41,6 +41,7 @@ NUMBERS = {
     "thousands with blanks": (["1 234,5", "12", "1\u202f234\u00a0567"], "1 234,5"),
     "money": (["€ 1.234,50", "12,00 €", "-3,10 €"], "1.234,5"),
     "shares": (["12.5 %", "3 %", "-1%"], "1,234.5"),
+    "accounts": (["(1,234)", "5", "-3", "$ (2.5)"], "1,234.5"),
     "times of day": (["9:45", "23:10", "00:00:30", "-"], "12:30"),
     "no dates": (["12345678", "20241301", "19991231"], "1234.5"),
 }
@@ -90,8 +91,9 @@ def test_times_in_several_forms_are_dropped_with_the_forms() -> None:
 
 
 def test_a_number_that_the_other_forms_read_alike_is_not_called_ambiguous() -> None:
-    found = decided(times(["7,1", "8,05", "12,3"]), decimal=",")
-    assert (found.form, "as well" in found.why) == ("1234,5", False)
+    for values, decimal, form in ((["7,1", "8,05", "12,3"], ",", "1234,5"), (["7 %", "12 %"], ".", "1,234.5")):
+        found = decided(times(values), decimal=decimal)
+        assert (found.form, "as well" in found.why) == (form, False)
 
 
 def test_a_single_day_above_twelve_among_all_values_decides_between_day_and_month() -> None:
@@ -113,6 +115,7 @@ def test_a_date_that_could_be_either_is_read_day_first_and_said() -> None:
         ("store_id", [str(i % 9) for i in range(ROWS)], "category", "a code: so named"),
         ("storeCode", [str(i % 9) for i in range(ROWS)], "category", "a code: so named"),
         ("visits", [str(i % 9) for i in range(ROWS)], "number", "whole numbers"),
+        ("account", [str(2**62 + i % 7) for i in range(ROWS)], "category", "whole numbers too long to count with"),
         ("ok", times(["True", "False", "false"]), "boolean", "true or false"),
         ("ok", times(["1", "0"]), "number", "whole numbers"),
         ("ok", times(["yes", "no"]), "category", "2 different"),

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ from data import params
 from data.fetch import fetch
 from data.prepare import prepare
 from registry import versions
+from registry.card import call
+from tests.conftest import VENV
 from training import candidate, models
 from training.graph import Graph
 from training.train import train
@@ -262,6 +266,22 @@ def test_a_wrong_tensor_is_a_400_that_says_what_is_wrong(
 ) -> None:
     body = {"inputs": {"inputs": {"steps": [steps]}}, "instances": {"instances": [{"steps": steps}]}}[name]
     assert said in served["motion"].refusal(body)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("people", True), ("words", True), ("motion", True), ("motion", False)])
+def test_the_command_of_a_model_card_answers_as_pasted(
+    served: dict[str, Served], name: str, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = call.example(name, "1")
+    monkeypatch.setattr(call, "SHORT", len(json.dumps(example)) if shown else 0)
+    command = call.commands(name, "1", example)[1].replace(":5001/", f":{served[name].port}/")
+    path = f"{VENV / 'bin'}:{os.environ['PATH']}"
+    env = os.environ | {"PATH": path, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
+    for answer, expected in zip(answers, served[name].answers(example), strict=False):
+        assert answer == pytest.approx(expected, abs=1e-6)
+    assert ("artifacts download" in command) != shown
 
 
 def test_the_label_follows_the_threshold_that_was_chosen(served: dict[str, Served]) -> None:

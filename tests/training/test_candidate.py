@@ -44,7 +44,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cand
             data={"digest": "d"},
             lineage={"git_commit": None},
             difference=hashlib.sha256(DIFF).hexdigest(),
-            validation={"auc": 0.7123456789},
+            validation={"auc": Interval(0.7123456789, 0.7, 0.73)},
             test={"auc": Interval(0.68, 0.67, 0.69)},
             per_class={"é ü": OfClass(*[Interval(0.5, 0.4, 0.6)] * 3, support=7)},
             decision=asdict(Decision("cost", "cost", None, ((0.0, 5.0), (1.0, 0.0)))),
