@@ -67,8 +67,8 @@ bench-gate: install  ## how often the gate promotes equal and better challengers
 bench-rows: install  ## seconds and memory from 50,000 rows to five million
 	python -m benchmarks.rows
 
-screenshot: install  ## the picture of MLflow's compare page in the README
-	python tests/screenshot.py
+screenshot: install  ## the pictures of MLflow in the README
+	python -m tests.screenshot
 
 clean:  ## remove what the pipeline made: snapshots, splits, candidates, MLflow's store
 	rm -rf data/raw data/prepared candidates mlflow.db* mlruns dvc.lock .dvc/cache .dvc/tmp

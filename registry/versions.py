@@ -63,7 +63,7 @@ def ensure(client: MlflowClient, candidate: Candidate) -> tuple[ModelVersion, bo
         logged.model_uri,
         run_id,
         model_id=logged.model_id,  # without which a tracking server refuses the source
-        tags=tracking.lineage_tags(candidate) | {"test.auc": str(candidate.test["auc"])},
+        tags={"test.auc": str(candidate.test["auc"])} | tracking.lineage_tags(candidate),
     )
     _link(client, version)
     return version, True

@@ -1,64 +1,64 @@
-"""Take the README's picture of MLflow's compare page from the store in this folder: `make screenshot`."""
+"""Take the README's pictures of MLflow's pages from the store in this folder: `make screenshot`."""
 
-import json
-import shutil
-import subprocess
+import os
 import sys
-import time
 from pathlib import Path
 
-import requests
+import mlflow
 from mlflow import MlflowClient
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page
+
+from tests import mlflow_ui
+from tests.servers.started import Server, free_port
 
 TASK = "flights"
-PORT = 5063
-PICTURE = Path("registry/compare.png")
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-SIZE = {"width": 1000, "height": 1380}
+PICTURES = Path("registry")
+LARGEST = 300  # KB that a picture may have
+WIDTH, HEIGHT = 1200, 1500
 
 
 def main() -> None:
-    """Compare the runs of the versions in Production and Staging."""
-    browser_path = shutil.which("chromium") or sys.exit("error: no chromium on PATH; install Debian's chromium")
+    """The runs of the versions in Production and Staging side by side, the registered model, its Production version."""
+    if mlflow_ui.chromium() is None:
+        sys.exit("error: no chromium on PATH; install Debian's chromium")
     client = MlflowClient()
-    versions = client.search_model_versions(f"name = '{TASK}'")
-    runs = [version.run_id for version in versions if version.current_stage in ("Production", "Staging")]
-    experiment = client.get_experiment_by_name(TASK)
-    if experiment is None or len(runs) < 2:
+    held = [
+        one
+        for one in client.search_model_versions(f"name = '{TASK}'")
+        if one.current_stage in ("Production", "Staging")
+    ]
+    if len(held) < 2:
         sys.exit(f"error: MLflow has fewer than two versions of {TASK} in a stage; run `make repro` first")
-    query = f"runs={json.dumps(runs)}&experiments={json.dumps([experiment.experiment_id])}"
-    server = subprocess.Popen(
-        ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(PORT)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        address = f"http://127.0.0.1:{PORT}"
-        wait_for(address)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=browser_path, args=list(CHROMIUM))
-            page = browser.new_page(viewport=SIZE)
-            page.goto(f"{address}/#/compare-runs?{query}", wait_until="commit")
-            page.get_by_text("Run details").first.wait_for(timeout=60_000)
-            page.get_by_text("MLflow Assistant").locator("xpath=following::button[3]").click()
-            page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)
-            page.wait_for_timeout(1500)
-            page.screenshot(path=PICTURE)
-    finally:
-        server.terminate()
-    print(f"{PICTURE}: {PICTURE.stat().st_size // 1024} KB")
+    experiment = client.get_run(str(held[0].run_id)).info.experiment_id
+    (production,) = (one.version for one in held if one.current_stage == "Production")
+    with _server() as server, mlflow_ui.browsing(server.address, WIDTH, HEIGHT) as page:
+        page.goto(mlflow_ui.comparison(experiment, [str(one.run_id) for one in held]))
+        page.get_by_text("Visualizations").click()  # of parameters that only one of two families has
+        page.get_by_text("test/auc", exact=True).first.wait_for()
+        _take(page, "compare")
+        page.goto(f"{server.address}/#/models/{TASK}")
+        page.get_by_role("link", name=f"Version {production}", exact=True).wait_for()
+        _take(page, "model")
+        page.goto(f"{server.address}/#/models/{TASK}/versions/{production}")
+        page.get_by_text("Stage (deprecated)").wait_for()
+        _take(page, "version")
 
 
-def wait_for(address: str) -> None:
-    """Return once the server answers."""
-    for _ in range(240):
-        try:
-            if requests.get(f"{address}/health", timeout=2).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.25)
-    sys.exit(f"error: {address} does not answer")
+def _server() -> Server:
+    port, folder = free_port(), Path.cwd()
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", mlflow.get_tracking_uri()]
+    return Server(command, port, Path(os.devnull), folder, os.environ)
+
+
+def _take(page: Page, name: str) -> None:
+    page.wait_for_timeout(2000)  # for what moves into its place
+    picture = PICTURES / f"{name}.png"
+    page.screenshot(path=picture)
+    size = picture.stat().st_size // 1000
+    print(f"{picture}: {size} KB")
+    if size > LARGEST:
+        sys.exit(f"error: {picture} has {size} KB, expected {LARGEST} at most; show less of the page")
 
 
 if __name__ == "__main__":

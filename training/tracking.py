@@ -106,14 +106,15 @@ def reason(error: Exception) -> str:
 def experiment(client: MlflowClient, name: str, note: str = "") -> str:
     """The id of the experiment of this name, which is made with a note for its page if there is none."""
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name, tags={MLFLOW_RUN_NOTE: note}))
+    tags = {MLFLOW_RUN_NOTE: note} if note else None
+    return str(found.experiment_id if found else client.create_experiment(name, tags=tags))
 
 
 def purpose(task: str) -> str:
-    """What the models of a task do, in a line of Markdown."""
+    """What the models of a task do, in a line."""
     contract = Contract.load(PREPARED / task)
-    inputs = f"{len(contract.columns)} columns" if len(contract.columns) > 1 else f"`{contract.names[0]}`"
-    return f"Predicts `{contract.target}` ({', '.join(contract.classes)}) from {inputs}."
+    inputs = f"{len(contract.columns)} columns" if len(contract.columns) > 1 else contract.names[0]
+    return f"Predicts {contract.target} ({', '.join(contract.classes)}) from {inputs}."
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
@@ -189,10 +190,9 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "git.dirty": lineage["git_dirty"],
         "reproducible": f"no: {lineage['unreproducible']}" if lineage["unreproducible"] else "yes",
         "data.outside_git": lineage["rows_outside_git"],
-        "dvc.stage": lineage["dvc_stage"],
         "dvc.data": lineage["dvc_data"],
         "dvc.params": lineage["dvc_params"],
-        "decision": candidate.label_rule,
+        "decision": candidate.label_rule if candidate.decision.get("rule") != "highest" else None,
     }
     for name, value in (lineage.get("warm_start") or {}).items():
         tags[f"warm_start.{name}"] = value

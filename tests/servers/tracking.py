@@ -25,7 +25,8 @@ def tracking(store: str, artifacts: str, folder: Path, env: Mapping[str, str]) -
 
 
 @pytest.fixture(scope="session")
-def _on_postgres(postgres: Postgres, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server(postgres: Postgres, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A tracking server with its database in PostgreSQL and its artifacts in S3, the same for all tests."""
     folder = tmp_path_factory.mktemp("tracking")
     with tracking(postgres.create("mlflow"), s3.bucket("mlflow"), folder, s3.env) as server:
         yield server
@@ -33,10 +34,10 @@ def _on_postgres(postgres: Postgres, s3: S3, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def on_postgres(_on_postgres: Server) -> Server:
-    """A tracking server with its database in PostgreSQL and its artifacts in S3, without a run or a version."""
-    _clear(_on_postgres.address)
-    return _on_postgres
+def on_postgres(postgres_server: Server) -> Server:
+    """The same, without a run or a version."""
+    clear(postgres_server.address)
+    return postgres_server
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def on_sqlite(tmp_path: Path) -> Iterator[Server]:
         server.stop(signal.SIGKILL)
 
 
-def _clear(address: str) -> None:
+def clear(address: str) -> None:
     """Delete the registered models, and the experiments, whose names are free again."""
     from mlflow import MlflowClient
 
