@@ -34,7 +34,7 @@ def main() -> None:
     with _server() as server, mlflow_ui.browsing(server.address, WIDTH, HEIGHT) as page:
         page.goto(mlflow_ui.comparison(experiment, [str(one.run_id) for one in held]))
         page.get_by_text("Visualizations").click()  # of parameters that only one of two families has
-        page.get_by_text("test/auc", exact=True).first.wait_for()
+        page.get_by_text("test/accuracy", exact=True).first.wait_for()
         _take(page, "compare")
         page.goto(f"{server.address}/#/models/{TASK}")
         page.get_by_role("link", name=f"Version {production}", exact=True).wait_for()
