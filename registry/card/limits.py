@@ -7,7 +7,7 @@ from registry.card.facts import Facts
 from registry.card.markdown import listing, text
 
 NAMED = 5  # classes, columns or groups in a sentence
-FEW_ROWS = 50  # of a class among the test rows, under which its figures are mostly chance
+FEW_ROWS = 50  # of a class among the test rows, under which its own figures say little
 LOW_RECALL = 0.5
 SHIFT = 0.02  # of a class's share between training and test rows
 MOSTLY_MISSING = 0.3
@@ -50,7 +50,7 @@ def _of_figures(facts: Facts) -> Iterator[str]:
             "more than chance: expect as much on other rows."
         )
     if few := [name for name, one in candidate.per_class.items() if one.support < FEW_ROWS]:
-        yield f"Classes with under {FEW_ROWS} test rows, whose own figures are mostly chance: {listing(few, NAMED)}."
+        yield f"Classes with under {FEW_ROWS} test rows, too few for figures of their own: {listing(few, NAMED)}."
     missed = {name: one.recall.value for name, one in candidate.per_class.items() if one.recall.value < LOW_RECALL}
     if missed:
         worst = sorted(missed, key=missed.__getitem__)[:NAMED]
@@ -96,13 +96,14 @@ def _of_making(facts: Facts) -> Iterator[str]:
     lineage = facts.candidate.lineage
     if facts.stale:
         yield "The rows were prepared anew since: slices, calibration and what matters are of other rows than metrics."
-    if why := lineage.get("unreproducible"):
+    if why := lineage["unreproducible"]:
         yield f"Not reproducible: {text(why, 300)}."
-    elif lineage["git_dirty"]:
-        yield "Trained from files that differ from the git commit; `reproduce` applies the difference, which is kept."
-    if outside := lineage.get("rows_outside_git"):
-        yield f"Its rows are of {text(outside, 200)}, which git does not have: `reproduce` needs them in DVC's cache."
+    else:
+        if lineage["git_dirty"]:
+            yield "Trained from files that differ from the git commit; the difference is kept, `reproduce` applies it."
+        if outside := lineage["rows_outside_git"]:
+            yield f"Git does not have {text(outside, 200)}, where its rows are from: `reproduce` needs DVC's cache."
     if not lineage["dvc_stage"]:
         yield "Trained outside of DVC, so that no hash of DVC's names its rows."
     if start := lineage.get("warm_start"):
-        yield f"Fitting went on from an earlier model: {text(', '.join(f'{k} {v}' for k, v in start.items()), 200)}."
+        yield f"Fitting went on from version {text(start['version'])}, which had seen rows of its own."

@@ -7,18 +7,18 @@ from typing import TypeVar
 GAP = "\u2003\u200b"  # which nothing trims: MLflow's pages leave no room between the columns of a table
 LONGEST = 60  # letters of a name or a value
 ENTITIES = {"&": "&amp;", "<": "&lt;", "@": "&#64;", ":": "&#58;"}  # which MLflow's pages know no backslash for
-SPARED = 2
+SPARED = 2  # a few rows or names more stand where a word on them would
 MARKS = re.compile(r"[\\`*|~]|\](?=\()|(?<![^\W_])_|_(?![^\W_])|:(?=[\w+-]+:)|[&<@]")
 
 T = TypeVar("T")
 
 
-def text(value: object, longest: int | None = LONGEST) -> str:
+def text(value: object, longest: int = LONGEST) -> str:
     """A name or a value on one line, cut, with no sign in it that has a meaning; an empty one is told as such."""
     shown = " ".join(str(value).split())
     if not shown.isprintable():
         shown = "".join(sign if sign.isprintable() else "�" for sign in shown)
-    if longest and len(shown) > longest:
+    if len(shown) > longest:
         shown = shown[: longest - 1] + "…"
     escaped = MARKS.sub(lambda found: ENTITIES.get(found[0], "\\" + found[0]), shown)
     return escaped or "(empty)"

@@ -1,6 +1,5 @@
 """The sections of a card, each from the facts to Markdown; empty where there is nothing to say."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from data.params import GroupSplit, Source, TimeSplit
 from registry import importance, words
 from registry.card import call, limits
 from registry.card.facts import Facts, metric_name
-from registry.card.markdown import block, code, listing, table, text
+from registry.card.markdown import LONGEST, block, code, listing, table, text
 from training.metrics import BINS, PER_CLASS
 
 GROUPS = 5  # of probabilities, each of the same number of the calibration error's bins
@@ -29,12 +28,12 @@ def summary(facts: Facts, longest: int) -> str:
     taken = " and ".join(_counted(kind, count) for kind, count in kinds.items())
     lines = [
         f"{text(candidate.model)} ({candidate.family}) predicts {text(contract.target)}: {classes}, with a "
-        f"probability of each, from {taken}. The label is {text(candidate.label_rule, None)}.",
+        f"probability of each, from {taken}. The label is {text(candidate.label_rule, 2 * LONGEST)}.",
         f"Test {facts.metric} **{candidate.test[facts.conditions.metric]}**.",
     ]
     if facts.verdict:
         better = "better" if facts.verdict.better else "not better"
-        lines.append(f"Verdict of the gate: {better}: {text(facts.verdict.reason, 400)}.")
+        lines.append(f"Verdict of the gate: {better}: {text(facts.verdict.reason, 5 * LONGEST)}.")
     return "\n\n".join(lines)
 
 
@@ -187,7 +186,7 @@ def _held(column: dict[str, Any]) -> str:
             return "true or false"
         ends = [quantiles[level] for level in ("0.0", "1.0")]
         if column["kind"] == "time":
-            return " to ".join(f"{datetime.fromtimestamp(end, UTC):%Y-%m-%d}" for end in ends)
+            return " to ".join(str(np.datetime64(int(end), "s").astype("datetime64[D]")) for end in ends)
         return " to ".join(f"{end:.6g}" for end in ends)
     if column["kind"] == "category" and column.get("shares"):
         return f"{listing(column['shares'], 3)}"
@@ -202,12 +201,12 @@ def _source(source: Source) -> str:
     if source.url is None:
         return code(source.path)
     from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
 
-    try:
-        address = make_url(source.url).set(query={}).render_as_string(hide_password=True)
-    except ArgumentError:  # the name of a variable that holds the whole
-        address = source.url
+    from data.readers.sql import VARIABLE
+
+    address = source.url.strip()
+    if not VARIABLE.fullmatch(address):  # the name of a variable that holds the whole
+        address = make_url(address).set(query={}).render_as_string(hide_password=True)
     return f"{code(address)}, query {code(source.query, LONGEST_QUERY)}"
 
 

@@ -30,7 +30,7 @@ from registry.card.facts import Facts
 from registry.evidence import Verdict
 from registry.slices import Slice
 from tests.conftest import ROOT, VENV, Project
-from tests.registry.test_server import free_port
+from tests.servers.started import free_port
 from training import candidate as candidates
 from training import models
 from training.graph import Graph
@@ -203,7 +203,9 @@ class TestWritten:
 class TestLimits:
     @pytest.fixture
     def found(self, registered: dict[str, Any]) -> Facts:
-        return facts_of(registered, "churn")
+        known = {"git_dirty": False, "unreproducible": None, "rows_outside_git": None, "dvc_stage": "train@churn"}
+        found = facts_of(registered, "churn")
+        return replace(found, candidate=replace(found.candidate, lineage=found.candidate.lineage | known))
 
     @staticmethod
     def said(found: Facts) -> str:
@@ -213,9 +215,19 @@ class TestLimits:
         said = self.said(found)
         assert "A missing value is answered in every column; never: visits." in said
         assert "A category that no training row had is answered, too." in said
-        assert "Trained outside of DVC" in said
-        for other in ("class weights", "Fitted on rows from before", "differ", "Misses", "anew", "went on from"):
-            assert other not in said.replace("files that differ", "")
+        for other in (
+            "weights",
+            "from before",
+            "shares",
+            "differs",
+            "Misses",
+            "anew",
+            "went on",
+            "DVC",
+            "Git",
+            "reproduc",
+        ):
+            assert other not in said
 
     def test_time_and_groups_that_it_has_seen(self, found: Facts) -> None:
         by_time = TimeSplit(by="time", column="at", validation="2024-01-01", test="2024-02-01")
@@ -230,7 +242,7 @@ class TestLimits:
         low = replace(figures, support=12, recall=replace(figures.recall, value=0.2))
         rare = replace(found.candidate, per_class={**found.candidate.per_class, "yes": low})
         said = self.said(replace(found, candidate=rare, shares={"no": 0.9, "yes": 0.1}))
-        assert "Classes with under 50 test rows, whose own figures are mostly chance: yes." in said
+        assert "Classes with under 50 test rows, too few for figures of their own: yes." in said
         assert "Misses more than half of the rows of some classes: yes (finds 20%)." in said
         assert re.search(r"Class shares .* differ: no [\d.]+% and 90.0%, yes [\d.]+% and 10.0%\.", said)
 
@@ -243,12 +255,23 @@ class TestLimits:
         assert "AUC differs between validation rows" in said
 
     def test_class_weights_and_where_it_cannot_be_trained_again(self, found: Facts) -> None:
-        lineage = {**found.candidate.lineage, "unreproducible": "git does not have a|b.py", "git_dirty": True}
+        lineage = found.candidate.lineage | {"unreproducible": "git does not have a|b.py", "git_dirty": True}
         weighted = replace(found.candidate, params={"class_weight": "balanced"}, lineage=lineage)
         said = self.said(replace(found, candidate=weighted, stale=True))
         assert "Fitted with class weights, so that its probabilities are no shares of rows" in said
         assert "Not reproducible: git does not have a\\|b.py." in said
         assert "The rows were prepared anew since" in said
+        assert "reproduce" not in said.replace("Not reproducible", "")
+
+    def test_what_a_second_training_needs(self, found: Facts) -> None:
+        start = {"version": "3", "digest": "d", "data": "e"}
+        lacking = {"git_dirty": True, "rows_outside_git": "churn.csv", "dvc_stage": None, "warm_start": start}
+        made = replace(found.candidate, lineage=found.candidate.lineage | lacking)
+        said = self.said(replace(found, candidate=made))
+        assert "Trained from files that differ from the git commit; the difference is kept" in said
+        assert "Git does not have churn.csv, where its rows are from: `reproduce` needs DVC's cache." in said
+        assert "Trained outside of DVC" in said
+        assert "Fitting went on from version 3, which had seen rows of its own." in said
 
 
 @pytest.mark.parametrize(

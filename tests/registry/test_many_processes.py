@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pytest
 from mlflow import MlflowClient
 
 from registry import by_hand, moves, versions
 from registry.history import History
+from registry.register import register
+from tests.servers.postgres import Postgres
 
 TASK = "churn"
-PROCESSES, ROUNDS = 8, 50
+PROCESSES, ROUNDS = 8, 6
 PATIENCE = 120  # seconds
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["registry.by_hand", "mlflow.store.tracking.sqlalchemy_store"])
@@ -87,6 +90,14 @@ def contest(uri: str) -> None:
     (holder,) = [one for one in versions.of_task(client, TASK) if one.current_stage == "Production"]
     assert client.get_model_version_by_alias(TASK, "production").version == holder.version
     assert str(holder.version) == state.production == holders[-1]
+
+
+@pytest.mark.xdist_group("servers")
+def test_eight_processes_promote_at_once_in_postgresql(content: dict[str, Any], postgres: Postgres) -> None:
+    uri = postgres.create("contest")
+    mlflow.set_tracking_uri(uri)
+    register(content, TASK)
+    contest(uri)
 
 
 def test_eight_processes_promote_at_once_in_sqlite(registered: dict[str, Any], tmp_path: Path) -> None:
