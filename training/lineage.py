@@ -15,6 +15,7 @@ import ruamel.yaml
 from data import params, source
 from data.errors import InputError
 from data.params import Source
+from training import candidate as candidates
 from training.worktree import LOCK, Worktree
 
 PACKAGES = (
@@ -63,6 +64,17 @@ def of(tree: Worktree, task: str, parameters: dict[str, Any], read: Source) -> d
         "dvc_params": hashlib.md5(json.dumps(parameters, sort_keys=True).encode(), usedforsecurity=False).hexdigest(),
         "packages": packages(),
     }
+
+
+def of_members(task: str, names: list[str]) -> dict[str, Any]:
+    """The digests of the graphs that an ensemble is of, and why it cannot be trained again where one of them cannot."""
+    graphs = {name: hashlib.sha256((candidates.MEMBERS / task / f"{name}.onnx").read_bytes()) for name in names}
+    found: dict[str, Any] = {"members": {name: one.hexdigest() for name, one in graphs.items()}}
+    for name in names:
+        member = candidates.read(task, name)
+        if member and (why := member.lineage["unreproducible"]):
+            found["unreproducible"] = f"{why}, for its member {name}"
+    return found
 
 
 def packages() -> dict[str, str]:

@@ -96,7 +96,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
                 model.of.source,
             ),
             "warm_start": getattr(fitted, "started_from", None),
-            "members": _members(model),
+            **lineage.of_members(model.task, model.params.model_dump().get("members", [])),
         },
         difference=hashlib.sha256(tree.difference).hexdigest(),
         validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
@@ -138,16 +138,6 @@ def _scored(
             difference = max(difference, found)
         parts.append((batch.codes, split.contract.codes(pd.Series(labels)), given))
     return Scored(*(np.concatenate(one) for one in zip(*parts, strict=True))), difference
-
-
-def _members(model: Model) -> dict[str, str]:
-    """The digest of each member's graph, of an ensemble."""
-    if model.family_name != ENSEMBLE:
-        return {}
-    from training import members
-
-    names = model.params.model_dump()["members"]
-    return {name: hashlib.sha256(members.path(model.task, name).read_bytes()).hexdigest() for name in names}
 
 
 def _over_folds(model: Model, contract: Contract, fit: Split, validation: Split, seed: int) -> dict[str, Spread]:

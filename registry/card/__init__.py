@@ -111,8 +111,9 @@ def _whole(found: Facts) -> str:
 
 def _description(found: Facts) -> str:
     """Whole sections, with tables as long and as many as fit."""
-    tries = [(DESCRIBED_ROWS[0], 0), *((rows, len(EXTRA)) for rows in DESCRIBED_ROWS)]
-    tries += [(DESCRIBED_ROWS[-1], count) for count in range(len(EXTRA) + 1, len(LEFT_OUT) + 1)]
+    most, *fewer = DESCRIBED_ROWS
+    tries = [(most, count) for count in range(len(EXTRA) + 1)] + [(rows, len(EXTRA)) for rows in fewer]
+    tries += [(fewer[-1], count) for count in range(len(EXTRA) + 1, len(LEFT_OUT) + 1)]
     said = (_part(found, rows, LEFT_OUT[:count]) for rows, count in tries)
     return next(text for text in said if len(text) <= LONGEST)
 

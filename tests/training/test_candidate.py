@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from training import candidate as candidates
+from training import lineage
 from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, METRICS, NATIVE, PLOTS, RECORD, Candidate
 from training.decision import Decision
 from training.metrics import Interval, OfClass, Spread
@@ -42,7 +43,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cand
             latency_ms=0.1,
             parity=1e-7,
             data={"digest": "d"},
-            lineage={"git_commit": None},
+            lineage={"git_commit": None, "unreproducible": None},
             difference=hashlib.sha256(DIFF).hexdigest(),
             validation={"auc": Interval(0.7123456789, 0.7, 0.73)},
             test={"auc": Interval(0.68, 0.67, 0.69)},
@@ -69,6 +70,16 @@ def test_what_is_read_is_what_was_written(write: Callable[..., Candidate]) -> No
         "test_class": {"é ü": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 7}},
         "folds": {"auc": {"mean": 0.7, "deviation": 0.1}},
     }
+
+
+def test_an_ensemble_of_a_member_that_cannot_be_trained_again_says_so(write: Callable[..., Candidate]) -> None:
+    digest = write().digest
+    assert lineage.of_members("t", ["m"]) == {"members": {"m": digest}}
+    record = candidates.CANDIDATES / "t/m" / RECORD
+    text = record.read_text(encoding="utf-8").replace('"unreproducible": null', '"unreproducible": "git is gone"')
+    record.write_text(text, encoding="utf-8")
+    expected = {"members": {"m": digest}, "unreproducible": "git is gone, for its member m"}
+    assert lineage.of_members("t", ["m"]) == expected
 
 
 @pytest.mark.parametrize("gone", ["", RECORD, GRAPH, DIFFERENCE, f"{PLOTS}/{LEARNING_CURVE}"])
