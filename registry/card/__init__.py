@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from data import params
-from registry.card import facts, markdown, sections
+from registry import markdown
+from registry.card import facts, sections
 from registry.card.facts import Facts
 from registry.conditions import Conditions
 from registry.evidence import Verdict
