@@ -102,7 +102,7 @@ def main(
                 cells += [f"{seconds:.0f}", f"{peak:.0f}"]
                 print(f"{count:,} rows: {stage} took {seconds:.0f} s and {peak:.0f} MiB", file=sys.stderr, flush=True)
             shown.add_row(*cells)
-    Console().print(shown)
+    Console(width=140 if not sys.stdout.isatty() else None).print(shown)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """`python -m data fetch | inspect | prepare | accept TASK`."""
 
+import os
+import sys
 from typing import Any
 
 import typer
@@ -62,5 +64,18 @@ def accept(task: str) -> None:
     run(content, task, accept=True)
 
 
+def main() -> None:
+    """Run a command line, and end without Python's own end.
+
+    A thread of pyarrow that lets go of a Python stream only then aborts the process, though all is written.
+    """
+    try:
+        errors.run(app)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else end.code is not None)
+
+
 if __name__ == "__main__":
-    errors.run(app)
+    main()

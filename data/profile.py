@@ -18,6 +18,7 @@ SOME, HALF = 0.05, 0.5  # distinct values as a share of all, which decisions han
 LIMITS = (SOME, HALF, 1.0)
 NEAR = 0.2  # of a limit: within it an estimate may be on the wrong side, at five times its deviation
 MOSTLY = 0.95  # share of values that must fit a guess
+DAY = "%Y%m%d"
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -127,8 +128,8 @@ def _guess(table: Table, columns: list[Profile]) -> list[Profile]:
         elif typed.is_time(one.type) or times >= enough:
             guessed.append(replace(known, guess="time", form=typed.ISO))
         elif typed.is_number(one.type):
-            days = whole and present and _counts(table, known, "time", ["%Y%m%d"])["%Y%m%d"] >= enough
-            guessed.append(replace(known, guess="time", form="%Y%m%d") if days else replace(known, guess="number"))
+            days = whole and _days(table, known, enough)
+            guessed.append(replace(known, guess="time", form=DAY) if days else replace(known, guess="number"))
         elif one.type == "VARCHAR" and present:
             guessed.append(_written(table, known, present, numbers))
         else:
@@ -158,7 +159,7 @@ def _written(table: Table, one: Profile, present: int, plain: int) -> Profile:
         forms |= _counts(table, one, "number", [*typed.NUMBERS, typed.CLOCK])
     first = [form for form in forms if form.endswith(table.decimal + "5")]
     best = max([*first, *(form for form in forms if form not in first)], key=lambda form: forms[form])
-    if forms[best] >= enough and (best != typed.PLAIN or _counts(table, one, "time", ["%Y%m%d"])["%Y%m%d"] < enough):
+    if forms[best] >= enough and not (best == typed.PLAIN and _days(table, one, enough)):
         rivals = [form for form in typed.NUMBERS if best != typed.PLAIN and forms[form] == forms[best]]
         return replace(one, guess="number", form=best, also=_other_reading(table, one, best, rivals))
     times = _counts(table, one, "time", [typed.ISO, *typed.TIMES])
@@ -171,6 +172,12 @@ def _written(table: Table, one: Profile, present: int, plain: int) -> Profile:
         if table.one(f"SELECT count(coalesce({any_form})) FROM sampled")[0] >= enough:
             return replace(one, mixed=", ".join(sorted(times, key=lambda form: -times[form])[:3]))
     return one
+
+
+def _days(table: Table, one: Profile, enough: float) -> bool:
+    """Whether whole numbers are days such as 20240525."""
+    likely = any(value.startswith(("19", "20")) and len(value) >= len("20240525") for value in one.examples)
+    return likely and _counts(table, one, "time", [DAY])[DAY] >= enough
 
 
 def _other_reading(table: Table, one: Profile, form: str, rivals: list[str]) -> str:

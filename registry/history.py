@@ -187,7 +187,7 @@ class History:
     def run(self) -> str:
         """The id of the run that keeps the history, made if there is none."""
         if self._run is None and self._found() is None:
-            folder = tracking.experiment(self.client, EXPERIMENT)
+            folder = tracking.experiment(self.client, EXPERIMENT, "Every move of every stage, a run for each task.")
             made = self.client.create_run(
                 folder,
                 run_name=self.task,

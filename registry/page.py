@@ -3,6 +3,7 @@
 from mlflow import MlflowClient
 
 from registry.history import Move, State
+from registry.markdown import spaced, table, text
 
 MOVES = 8
 LONGEST_REASON = 120
@@ -15,27 +16,16 @@ def write(client: MlflowClient, task: str, state: State) -> None:
 
 def markdown(task: str, state: State) -> str:
     """A sentence on each stage, and a table of the latest moves, the last first."""
-    lines = [
-        f"**Production** is {_version(task, state.production)}, **Staging** {_version(task, state.staging)}.",
-        "",
-        "| when (UTC) | stage | from | to | by | why |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(row for move in reversed(state.moves[-MOVES:]) for row in _rows(move)),
-        "",
-        f"All moves: `python -m registry history {task}`.",
-    ]
-    return "\n".join(lines)
+    rows = [row for move in reversed(state.moves[-MOVES:]) for row in _rows(move)]
+    moves = table(("when (UTC)", "stage", "from", "to", "by", "why"), rows, len(rows))
+    stages = f"**Production** is {_version(task, state.production)}, **Staging** {_version(task, state.staging)}."
+    return f"{stages}\n\n{spaced(moves)}\n\nAll moves: `python -m registry history {task}`."
 
 
 def _version(task: str, number: str | None) -> str:
     return f"[version {number}](#/models/{task}/versions/{number})" if number else "empty"
 
 
-def _rows(move: Move) -> list[str]:
-    why = " ".join(f"{move.kind}: {move.why}".split()).replace("|", "\\|")
-    short = why if len(why) <= LONGEST_REASON else why[: LONGEST_REASON - 1] + "…"
-    when = move.when[:16].replace("T", " ")
-    return [
-        f"| {when} | {stage} | {old or ''} | {new or ''} | {move.who} | {short} |"
-        for stage, (old, new) in move.changes.items()
-    ]
+def _rows(move: Move) -> list[tuple[str, ...]]:
+    when, why = move.when[:16].replace("T", " "), text(f"{move.kind}: {move.why}", LONGEST_REASON)
+    return [(when, stage, old or "", new or "", text(move.who), why) for stage, (old, new) in move.changes.items()]

@@ -22,19 +22,16 @@ def main() -> None:
     if mlflow_ui.chromium() is None:
         sys.exit("error: no chromium on PATH; install Debian's chromium")
     client = MlflowClient()
-    held = [
-        one
-        for one in client.search_model_versions(f"name = '{TASK}'")
-        if one.current_stage in ("Production", "Staging")
-    ]
+    by_stage = {one.current_stage: one for one in client.search_model_versions(f"name = '{TASK}'")}
+    held = [by_stage[stage] for stage in ("Production", "Staging") if stage in by_stage]
     if len(held) < 2:
-        sys.exit(f"error: MLflow has fewer than two versions of {TASK} in a stage; run `make repro` first")
+        sys.exit(f"error: MLflow has no version of {TASK} in Production or none in Staging; run `make repro` first")
     experiment = client.get_run(str(held[0].run_id)).info.experiment_id
-    (production,) = (one.version for one in held if one.current_stage == "Production")
+    production = held[0].version
     with _server() as server, mlflow_ui.browsing(server.address, WIDTH, HEIGHT) as page:
         page.goto(mlflow_ui.comparison(experiment, [str(one.run_id) for one in held]))
         page.get_by_text("Visualizations").click()  # of parameters that only one of two families has
-        page.get_by_text("test/auc", exact=True).first.wait_for()
+        page.get_by_text("test/accuracy", exact=True).first.wait_for()
         _take(page, "compare")
         page.goto(f"{server.address}/#/models/{TASK}")
         page.get_by_role("link", name=f"Version {production}", exact=True).wait_for()

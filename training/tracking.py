@@ -142,11 +142,11 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
         **_per_class(candidate),
         **{f"folds/{name}_mean": spread.mean for name, spread in candidate.folds.items()},
         **{f"folds/{name}_deviation": spread.deviation for name, spread in candidate.folds.items()},
-        "cost/fit_seconds": candidate.fit_seconds,
-        "cost/peak_memory_mib": candidate.peak_memory_mib,
-        "cost/graph_kib": candidate.graph_bytes / 1024,
-        "cost/latency_ms": candidate.latency_ms,
-        "parity/largest_difference": candidate.parity,
+        "training/fit_seconds": candidate.fit_seconds,
+        "training/peak_memory_mib": candidate.peak_memory_mib,
+        "training/graph_kib": candidate.graph_bytes / 1024,
+        "training/latency_ms": candidate.latency_ms,
+        "training/parity": candidate.parity,
     }
     metrics = [Metric(name, value, end, 0) for name, value in final.items()]
     curve = candidate.learning_curve()
@@ -154,7 +154,7 @@ def _metrics(candidate: Candidate, started: int) -> list[Metric]:
     for step, row in curve.iterrows():
         moment = started + int(seconds * (int(str(step)) + 1))
         metrics += [
-            Metric(f"curve/{name}", float(value), moment, int(row["step"]))
+            Metric(f"training/{name}", float(value), moment, int(row["step"]))
             for name, value in row.items()
             if name != "step"
         ]
@@ -187,7 +187,7 @@ def lineage_tags(candidate: Candidate) -> dict[str, str]:
         "graph.digest": candidate.digest,
         "data.digest": candidate.data["digest"],
         "git.commit": lineage["git_commit"],
-        "git.dirty": lineage["git_dirty"],
+        "git.dirty": lineage["git_dirty"] or None,
         "reproducible": f"no: {lineage['unreproducible']}" if lineage["unreproducible"] else "yes",
         "data.outside_git": lineage["rows_outside_git"],
         "dvc.data": lineage["dvc_data"],

@@ -10,13 +10,16 @@ STEPS, STRIDE = 100, 50  # at 50 Hz: two seconds, every second
 
 
 def read() -> pd.DataFrame:
-    """One row for each window: `motion` (100 steps of 6 channels), `person` and `exercise`."""
+    """One row a window: `motion` (100 steps of acceleration and turning rate, 3 axes each), `person`, `exercise`."""
     path = package.file("seglearn", *WATCH)  # a pickle, harmless once its hash is checked
     recordings = np.load(path, allow_pickle=True).item()
     parts = [
         pd.DataFrame(
             {
-                "motion": [signal[start : start + STEPS] for start in range(0, len(signal) - STEPS + 1, STRIDE)],
+                "motion": [
+                    signal[start : start + STEPS].reshape(STEPS, 2, 3)
+                    for start in range(0, len(signal) - STEPS + 1, STRIDE)
+                ],
                 "person": int(person),
                 "exercise": recordings["y_labels"][int(code)],
             }

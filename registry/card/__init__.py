@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from data import params
-from registry.card import facts, markdown, sections
+from registry import markdown
+from registry.card import facts, sections
 from registry.card.facts import Facts
 from registry.conditions import Conditions
 from registry.evidence import Verdict
@@ -111,8 +112,9 @@ def _whole(found: Facts) -> str:
 
 def _description(found: Facts) -> str:
     """Whole sections, with tables as long and as many as fit."""
-    tries = [(DESCRIBED_ROWS[0], 0), *((rows, len(EXTRA)) for rows in DESCRIBED_ROWS)]
-    tries += [(DESCRIBED_ROWS[-1], count) for count in range(len(EXTRA) + 1, len(LEFT_OUT) + 1)]
+    most, *fewer = DESCRIBED_ROWS
+    tries = [(most, count) for count in range(len(EXTRA) + 1)] + [(rows, len(EXTRA)) for rows in fewer]
+    tries += [(fewer[-1], count) for count in range(len(EXTRA) + 1, len(LEFT_OUT) + 1)]
     said = (_part(found, rows, LEFT_OUT[:count]) for rows, count in tries)
     return next(text for text in said if len(text) <= LONGEST)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from data.params import GroupSplit, TimeSplit
 from registry.card.facts import Facts
-from registry.card.markdown import listing, text
+from registry.markdown import listing, text
 
 NAMED = 5  # classes, columns or groups in a sentence
 FEW_ROWS = 50  # of a class among the test rows, under which its own figures say little

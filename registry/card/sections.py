@@ -8,7 +8,7 @@ from data.params import GroupSplit, Source, TimeSplit
 from registry import importance, words
 from registry.card import call, limits
 from registry.card.facts import Facts, metric_name
-from registry.card.markdown import LONGEST, block, code, listing, table, text
+from registry.markdown import LONGEST, block, code, listing, table, text
 from training.metrics import BINS, PER_CLASS
 
 GROUPS = 5  # of probabilities, each of the same number of the calibration error's bins

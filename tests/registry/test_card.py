@@ -23,9 +23,9 @@ from data import params
 from data.fetch import fetch
 from data.params import GroupSplit, Source, TimeSplit
 from data.prepare import prepare
-from registry import card, verdicts, versions
+from registry import card, markdown, verdicts, versions
 from registry import conditions as gate_conditions
-from registry.card import Card, call, facts, limits, markdown, sections
+from registry.card import Card, call, facts, limits, sections
 from registry.card.facts import Facts
 from registry.evidence import Verdict
 from registry.slices import Slice

@@ -1,6 +1,7 @@
 """Stages that move by promotion, rollback and by hand in MLflow, and the history of it, in a real MLflow store."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,7 @@ def test_the_page_of_the_model_tells_the_latest_moves(client: MlflowClient) -> N
         put(client, "Production", number)
     page = client.get_registered_model(TASK).description
     assert page.startswith("**Production** is [version 4]")
-    assert page.count("| Production | 3 | 4 |") == 2
+    assert len(re.findall(r"\| Production\W+3\W+4\W", page)) == 2
     assert len(page) < 5000
     note = client.get_run(History(client, TASK).run())
     assert note.info.run_name == TASK

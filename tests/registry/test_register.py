@@ -94,14 +94,14 @@ def test_a_run_has_a_name_parameters_curves_metrics_with_intervals_plots_data_an
     run = client.get_run(str(client.get_model_version("churn", "1").run_id))
     assert run.info.run_name.startswith("churn-logistic ")
     assert run.data.params == {"family": "logistic", "seed": "3", "C": "1.0", "max_iter": "200"}
-    curve = client.get_metric_history(run.info.run_id, "curve/validation_loss")
+    curve = client.get_metric_history(run.info.run_id, "training/validation_loss")
     assert [point.step for point in curve] == list(range(len(curve)))
     assert len(curve) > 1
     for name in ("auc", "average_precision", "accuracy", "precision", "recall", "f1"):
         low, high = (run.data.metrics[f"test_interval/{name}_{end}"] for end in ("low", "high"))
         assert low <= run.data.metrics[f"test/{name}"] <= high
     for name in ("fit_seconds", "peak_memory_mib", "graph_kib", "latency_ms"):
-        assert run.data.metrics[f"cost/{name}"] > 0
+        assert run.data.metrics[f"training/{name}"] > 0
     record = candidates.read("churn", "churn-logistic")
     assert record is not None
     for name, one in record.per_class.items():
@@ -125,7 +125,7 @@ def test_classes_of_any_name_are_metrics_of_their_own(content: dict[str, Any]) -
     assert sorted(value for name, value in metrics.items() if name.endswith("support")) == list(range(len(names)))
     client = MlflowClient()
     run = client.create_run(tracking.experiment(client, "odd")).info.run_id
-    many = [Metric(f"curve/{name}", 0.5, 0, step) for name in metrics for step in range(100)]
+    many = [Metric(f"training/{name}", 0.5, 0, step) for name in metrics for step in range(100)]
     tracking.log_metrics(client, run, [Metric(name, value, 0, 0) for name, value in metrics.items()] + many)
     assert client.get_run(run).data.metrics.items() >= metrics.items()
     assert len(many) > 1000

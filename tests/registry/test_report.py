@@ -1,15 +1,19 @@
+import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from registry import __main__ as registry_main
 from registry import report
-from registry.register import Entry, register
+from registry.conditions import Conditions
+from registry.history import Move, State
+from registry.register import register
+from registry.verdicts import Entry
 from training import candidate
 from training.candidate import Candidate
 from training.metrics import Spread
@@ -25,9 +29,10 @@ def one(content: dict[str, Any]) -> Candidate:
 
 
 def printed(capsys: pytest.CaptureFixture[str], candidates: list[Candidate]) -> list[str]:
-    version = SimpleNamespace(version="12", current_stage="Production", tags={"verdict": "better"})
-    entries: Any = [Entry(found, version, False) for found in candidates]  # type: ignore[arg-type]
-    report.after_register("flights", entries, None)
+    version = ModelVersion("flights", "12", 0, tags=[ModelVersionTag("verdict", "better")])
+    entries = [Entry(found, version, False) for found in candidates]
+    move = Move("gate", "12", {"Production": (None, "12")}, "auc 0.7 against 0.5 of baseline", "better")
+    report.after_register("flights", entries, State.after((move,), 1), Conditions())
     return capsys.readouterr().out.splitlines()
 
 
@@ -75,12 +80,41 @@ def test_show_and_table_say_what_was_measured(
     assert best.endswith("| Production |")
     assert second.endswith("| Staging |")
 
-    candidates = Path("candidates")
-    candidates.rename("gone")  # what a version was measured at is in MLflow too
-    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn"])
+    Path("candidates").rename("gone")  # what a version was measured at is in MLflow too
+    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn", "Production"])
     registry_main.app(standalone_mode=False)
     shown = capsys.readouterr().out
     for name, interval in found.test.items():
         assert re.search(rf"{name.replace('_', ' ')} +{re.escape(str(interval))}", shown)
     for name, each in found.per_class.items():
         assert re.search(rf"^{name} +{each.precision.value:.4f}", shown, flags=re.MULTILINE)
+
+
+def test_show_lists_each_version_with_its_figures_its_origin_and_its_verdict(
+    registered: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn"])
+    registry_main.app(standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= report.WIDTH
+    monkeypatch.setattr(sys, "argv", ["registry", "show", "churn", "--json"])
+    registry_main.app(standalone_mode=False)
+    champion, other = json.loads(capsys.readouterr().out)
+    assert (champion["stage"], other["stage"]) == ("Production", "Staging")
+    for row in (champion, other):
+        found = candidate.read("churn", row["model"])
+        assert found is not None
+        assert row["graph_digest"] == found.digest
+        assert row["graph_bytes"] == found.graph.stat().st_size
+        assert row["git_commit"] == found.lineage["git_commit"]
+        assert row["metrics"]["test"]["auc"] == row["test"] == asdict(found.test["auc"])
+        (line,) = (line for line in lines if re.match(rf"{row['version']} +logistic +{row['stage']} ", line))
+        for shown in (
+            f"{found.test['auc'].value:.4f}",
+            found.digest[:8],
+            row["git_commit"][:8],
+            row["data_digest"][:8],
+        ):
+            assert shown in line
+        said = " ".join(" ".join(lines).split())
+        assert f"version {row['version']} ({row['model']}): {row['verdict']}: {row['reason']}" in said

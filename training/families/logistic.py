@@ -1,5 +1,6 @@
 """Logistic regression (scikit-learn) on binned or scaled numbers and one-hot categories."""
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import Field
 from data.params import Strict
 from training.class_weight import ClassWeight, by_code, of_classes
 from training.families import Rows
+from training.features.augmentation import Augmentation, augmented
 from training.prepared import Stored
 from training.scikit.pipeline import Pipeline
 
@@ -24,6 +26,7 @@ class Params(Strict):
     max_iter: int = Field(200, ge=1, description="most iterations of L-BFGS")
     bins: int | None = Field(None, ge=2, le=1000, description="quantile bins per number; without, numbers are scaled")
     class_weight: ClassWeight = None
+    augmentation: Augmentation | None = None
 
 
 def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
@@ -36,11 +39,14 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     from training.features.preprocessing import plain, preprocessing
 
     features = preprocessing(rows.contract, params.bins, sparse=True)
+    random = np.random.default_rng(seed)
     if rows.every:
-        return _fit_out_of_core(params, rows, rows.every, features)
+        return _fit_out_of_core(params, rows, rows.every, features, random)
+    table, codes = augmented(params.augmentation, rows.train, rows.train_codes, rows.contract, random)
+    rows = replace(rows, train=table, train_codes=codes)
     train = features.fit_transform(plain(rows.train, rows.contract))
     validation = features.transform(plain(rows.validation, rows.contract))
-    some = np.random.default_rng(seed).permutation(len(rows.train))[:CURVE_ROWS]
+    some = random.permutation(len(rows.train))[:CURVE_ROWS]
     curve_of = {
         "loss": (train[some], rows.train_codes[some]),
         "validation_loss": (validation, rows.validation_codes),
@@ -66,7 +72,7 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     return Pipeline(make_pipeline(features, regression), rows.contract, history)
 
 
-def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -> Pipeline:
+def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any, random: np.random.Generator) -> Pipeline:
     """Fit the preprocessing on the sample and the regression on all rows; validation loss is that of its sample."""
     from sklearn.metrics import log_loss
     from sklearn.pipeline import make_pipeline
@@ -85,7 +91,8 @@ def _fit_out_of_core(params: Params, rows: Rows, every: Stored, features: Any) -
         if len(history) % 10 == 0:
             print(f"iteration {len(history)} of at most {params.max_iter}: log loss {loss:.5f}", flush=True)
 
-    batches = ((features.transform(plain(some.inputs, rows.contract)), some.codes) for some in every.batches())
+    grown = (augmented(params.augmentation, some.inputs, some.codes, rows.contract, random) for some in every.batches())
+    batches = ((features.transform(plain(inputs, rows.contract)), codes) for inputs, codes in grown)
     with out_of_core.Spool(batches) as spool:
         codes = np.concatenate([codes for _, codes in spool])
         weights = of_classes(params.class_weight, rows.contract, codes)

@@ -8,8 +8,6 @@ from pydantic import Field
 from data.params import Strict
 from training.class_weight import ClassWeight
 from training.families import Rows
-from training.features import mirror
-from training.features.mirror import Signs
 from training.scikit.pipeline import Pipeline
 
 LIBRARIES = ("sklearn.compose", "sklearn.ensemble", "skl2onnx", "skops.io")
@@ -25,7 +23,6 @@ class Params(Strict):
     max_features: float = Field(0.3, gt=0, le=1, description="share of the features that a split may choose from")
     max_rows: float = Field(1.0, gt=0, le=1, description="share of the training rows that each tree is shown")
     class_weight: ClassWeight = None
-    mirror: Signs = None
 
 
 def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
@@ -37,7 +34,6 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
     from training.features.preprocessing import for_trees
     from training.scikit import growth, trees_graph
 
-    rows = mirror.twice(rows, params.mirror)
     features, train, validation = for_trees(rows, seed)
     weights = class_weight.of_classes(params.class_weight, rows.contract, rows.train_codes)
     forest = RandomForestClassifier(

@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from data.contract import Column, Contract
-from training.features import inputs
+from training.features import inputs, summary_graph
 
 DAY, HOUR = 86_400.0, 3_600.0
 
@@ -20,22 +20,11 @@ class Builder:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def __call__(
-        self, operator: str, *given: "str | np.ndarray", name: str = "", unread: int = 0, **attributes: Any
-    ) -> str:
-        """The name of an operator's first output, for inputs that are names or constants.
-
-        Args:
-            operator: of ONNX.
-            given: names, or constants as arrays.
-            name: of the output; without, one is made.
-            unread: how many more outputs the operator has, which nothing reads.
-            attributes: of the operator.
-        """
+    def __call__(self, operator: str, *given: "str | np.ndarray", name: str = "", **attributes: Any) -> str:
+        """The name of an operator's first output, for inputs that are names or constants."""
         name = name or f"front/{len(self.nodes)}"
         inputs = [one if isinstance(one, str) else self.constant(one) for one in given]
-        outputs = [name, *(f"{name}/unread_{place}" for place in range(unread))]
-        self.nodes.append(helper.make_node(operator, inputs, outputs, name=f"node/{name}", **attributes))
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=f"node/{name}", **attributes))
         return name
 
     def constant(self, value: np.ndarray) -> str:
@@ -90,40 +79,8 @@ def flat(contract: Contract) -> onnx.ModelProto:
         add("Flatten", _scaled(add, column), name="features")
         width = int(np.prod(column.shape))
     else:
-        width = _summary(add, column)
+        width = summary_graph.features(add, raw(0), column)
     return add.model(contract, {"features": (TensorProto.FLOAT, [None, width])})
-
-
-def _summary(add: Builder, column: Column) -> int:
-    """`features` of a sequence, and how many they are."""
-    steps, channels, later = inputs.sizes(column)
-    axis = np.array([1])
-
-    def steps_of(values: str, start: int, end: int) -> str:
-        return add("Slice", values, np.array([start]), np.array([end]), axis)
-
-    def products(one: str, other: str) -> str:
-        return add("Flatten", add("MatMul", add("Transpose", one, perm=[0, 2, 1]), other))
-
-    values = add("Cast", add("Reshape", raw(0), np.array([-1, steps, channels])), to=TensorProto.DOUBLE)
-    mean = add("ReduceMean", values, axis, keepdims=1)
-    centred = add("Sub", values, mean)
-    length = add("Sqrt", add("ReduceSum", add("Mul", centred, centred), axis, keepdims=1))
-    deviation = add("Div", length, np.array(np.sqrt(steps)))
-    moves = add("Abs", add("Sub", steps_of(values, 1, steps), steps_of(values, 0, steps - 1)))
-    moved = add("Div", add("ReduceSum", moves, axis, keepdims=1), np.array(steps, np.float64))
-    ordered = add("TopK", values, np.array([steps]), unread=1, axis=1, largest=0)
-    parts = [mean, deviation, moved, add("Gather", ordered, inputs.ranks(steps), axis=1)]
-    parts = [add("Flatten", part) for part in parts]
-    width = (3 + len(inputs.QUANTILES)) * channels
-    if channels <= inputs.MOST_CHANNELS:
-        each = add("Div", centred, add("Max", length, np.array(inputs.shortest(column))))
-        first, second = inputs.pairs(channels)
-        parts.append(add("Gather", products(each, each), first * channels + second, axis=1))
-        parts.append(products(steps_of(each, later, steps), steps_of(each, 0, steps - later)))
-        width += len(first) + channels**2
-    add("Cast", add("Concat", *parts, axis=1), to=TensorProto.FLOAT, name="features")
-    return width
 
 
 def tensor(contract: Contract, mean: np.ndarray, deviation: np.ndarray) -> onnx.ModelProto:

@@ -42,7 +42,7 @@ class Trials:
         ).info.run_id
         now = int(time.time() * 1000)
         values = [Metric(f"validation/{name}", value, now, 0) for name, value in outcome.metrics.items()]
-        values += [Metric("curve/validation_loss", loss, now, step) for step, loss in outcome.curve]
+        values += [Metric("training/validation_loss", loss, now, step) for step, loss in outcome.curve]
         self.client.log_batch(run, params=tracking.parameters(outcome.params))
         tracking.log_metrics(self.client, run, values)
         self.client.set_terminated(run, STATUS[outcome.state])
