@@ -65,8 +65,8 @@ class Certificate:
     members: dict[str, Pair]
     """Digests of the members' graphs, of an ensemble."""
     metrics: dict[str, Pair]
-    packages: dict[str, Pair]
-    """Versions of the packages."""
+    machine: dict[str, Pair]
+    """Versions of Python and the packages, the processor, and how many threads TensorFlow had."""
     test_rows: int
     largest_difference: float | None
     """Of a probability on the test rows."""
@@ -115,7 +115,7 @@ class Certificate:
         for name, pair in self.metrics.items():
             figures = ("none" if one is None else f"{one:.6f}" for one in (pair.then, pair.now))
             shown.add_row(escape(name), *figures, _mark(pair))
-        for name, pair in self.packages.items():
+        for name, pair in self.machine.items():
             shown.add_row(name, str(pair.then), str(pair.now), _mark(pair))
         took = "was not trained again" if self.seconds is None else f"was trained again in {self.seconds:.1f} s"
         lines = [

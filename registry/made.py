@@ -36,8 +36,9 @@ class Made:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The same for versions that were made of the same files and rows."""
-        return self.version.name, self.lineage["git_commit"], self.record["difference"], self.record["data"]["digest"]
+        """The same for versions that were made of the same files and rows, in as many threads."""
+        files = (self.lineage["git_commit"], self.record["difference"], self.record["data"]["digest"])
+        return self.version.name, *files, str(self.lineage["threads"])
 
     @property
     def start(self) -> str | None:

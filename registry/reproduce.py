@@ -40,6 +40,8 @@ class Place:
     """Where the rows are from."""
     digest: str
     """Of the rows."""
+    threads: int
+    """Of TensorFlow."""
     started: dict[str, str | None] = field(default_factory=dict)
     """The models that were trained here, and the version that each was started from."""
 
@@ -53,7 +55,8 @@ class Place:
             if start is not None:
                 declaration.write(model, {"warm_start": start}, self.root / params.PARAMS)
         # This is asked of the code of that commit, so that the call has to stay as it is.
-        restored.run(self.root, sys.executable, "-m", "training", "train", *starts, "--no-record")
+        command = (sys.executable, "-m", "training", "train", *starts, "--no-record")
+        restored.run(self.root, *command, **{lineage.THREADS: str(self.threads)})
         self.started |= starts
 
     def trained(self, model: str, start: str | None) -> dict[str, Any]:
@@ -98,7 +101,7 @@ def _in_one_place(client: MlflowClient, group: list[Made], terms: Terms) -> Iter
     print(f"{task}: restoring commit {commit[:12]} and its rows", file=sys.stderr, flush=True)
     with restored.files(commit, of["git_folder"], group[0].difference) as root:
         rows = restored.rows(root, task, of["dvc_raw"], of["dvc_data"])
-        here = Place(root, task, rows, lineage.folder_digest(root / PREPARED / task))
+        here = Place(root, task, rows, lineage.folder_digest(root / PREPARED / task), of["threads"])
         starts: dict[str, str | None] = {}
         for one in group:
             starts |= _starts_of_members(client, one) | {one.record["model"]: one.start}
@@ -130,7 +133,7 @@ def _certificate(client: MlflowClient, one: Made, here: Place, terms: Terms) -> 
         now = here.trained(model, one.start)
         labels, chances = zip(*(Graph(path).score(test) for path in (one.graph, here.graph(model))), strict=True)
         difference, other = float(np.abs(chances[0] - chances[1]).max()), int((labels[0] != labels[1]).sum())
-    packages, measured = lineage.packages(), metrics(now) if now else {}
+    measured = metrics(now) if now else {}
     return Certificate(
         task=here.task,
         version=str(one.version.version),
@@ -142,7 +145,7 @@ def _certificate(client: MlflowClient, one: Made, here: Place, terms: Terms) -> 
         graph=Pair(record["digest"], now.get("digest")),
         members=members,
         metrics={name: Pair(value, measured.get(name)) for name, value in metrics(record).items()},
-        packages={name: Pair(value, packages.get(name)) for name, value in one.lineage["packages"].items()},
+        machine=_machine(one.lineage, now.get("lineage", {})),
         test_rows=len(test),
         largest_difference=difference,
         other_labels=other,
@@ -150,6 +153,13 @@ def _certificate(client: MlflowClient, one: Made, here: Place, terms: Terms) -> 
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=now.get("seconds"),
     )
+
+
+def _machine(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Pair]:
+    """Packages, processor and threads, then and in the training, which had this process's packages."""
+    here = lineage.packages() | {"processor": lineage.processor(), "threads": now.get("threads")}
+    before = then["packages"] | {"processor": then["processor"], "threads": then["threads"]}
+    return {name: Pair(value, here.get(name)) for name, value in before.items()}
 
 
 def metrics(record: dict[str, Any]) -> dict[str, float | None]:

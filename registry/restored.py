@@ -83,13 +83,13 @@ def rows(root: Path, task: str, raw: str | None, prepared: str | None) -> str:
     return "read from the source again"
 
 
-def run(root: Path, *command: str) -> None:
+def run(root: Path, *command: str, **env: str) -> None:
     """Run a command in the restored folder; what it prints goes to stderr as it comes.
 
     Raises:
         InputError: it failed.
     """
-    if subprocess.run(command, cwd=root, env=_environment(), stdout=STDERR, check=False).returncode:
+    if subprocess.run(command, cwd=root, env=_environment() | env, stdout=STDERR, check=False).returncode:
         words = " ".join(["python", *command[1:]])
         raise InputError(f"`{words}` failed at the version's commit; what it said stands above")
 

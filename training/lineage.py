@@ -31,6 +31,7 @@ PACKAGES = (
     "tf2onnx",
 )
 STAGES = Path("dvc.yaml")
+THREADS = "TF_NUM_INTRAOP_THREADS"
 NAMED = 3  # files that are named, of many
 
 
@@ -63,6 +64,8 @@ def of(tree: Worktree, task: str, parameters: dict[str, Any], read: Source) -> d
         "dvc_data": locked.get(f"prepare@{task}"),
         "dvc_params": hashlib.md5(json.dumps(parameters, sort_keys=True).encode(), usedforsecurity=False).hexdigest(),
         "packages": packages(),
+        "processor": processor(),
+        "threads": threads(),
     }
 
 
@@ -75,6 +78,22 @@ def of_members(task: str, names: list[str]) -> dict[str, Any]:
         if member and (why := member.lineage["unreproducible"]):
             found["unreproducible"] = f"{why}, for its member {name}"
     return found
+
+
+def processor() -> str:
+    """The name of the processor, as another one may round otherwise."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        lines = []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def threads() -> int:
+    """How many threads TensorFlow adds up in, as the sums of another number have other last digits."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get(THREADS, "")
+    return int(given) if given.isdecimal() and int(given) else cores
 
 
 def packages() -> dict[str, str]:

@@ -103,7 +103,8 @@ def test_a_version_of_changed_files_is_reproduced_to_the_byte_and_says_so(
     assert tags(client)["reproducible"] == "yes"
     assert tags(client)["data.outside_git"] == "churn.csv"
     before = runs(client), done.ok("git", "status", "--porcelain")
-    result = done.run("python", "-m", "registry", "reproduce", "churn", "1", "--json", TMPDIR=str(tmp_path))
+    env = {"TMPDIR": str(tmp_path), "TF_NUM_INTRAOP_THREADS": "3"}
+    result = done.run("python", "-m", "registry", "reproduce", "churn", "1", "--json", **env)
     assert result.returncode == 0, result.stderr
     (found,) = json.loads(result.stdout)
     assert "fitting on" in result.stderr
@@ -112,7 +113,8 @@ def test_a_version_of_changed_files_is_reproduced_to_the_byte_and_says_so(
     assert found["largest_difference"] == found["other_labels"] == 0
     assert all(pair["then"] == pair["now"] for pair in found["metrics"].values())
     assert {"test auc", "validation log_loss", "test f1 of yes"} < set(found["metrics"])
-    assert all(pair["then"] == pair["now"] for pair in found["packages"].values())
+    assert all(pair["then"] == pair["now"] for pair in found["machine"].values())
+    assert found["machine"]["threads"]["now"] == 1
     assert tags(client)["reproduced"].endswith(" digest equal")
     kept = client.download_artifacts(client.get_model_version("churn", "1").run_id, "versions/1/certificate.json")
     assert json.loads(Path(kept).read_text(encoding="utf-8")) == found
@@ -308,7 +310,7 @@ def test_a_wrong_declaration_names_its_key(given: object, said: str) -> None:
 
 
 def of(difference: float | None, tolerance: float = 1e-6, rows: str = "a") -> Certificate:
-    same: dict[str, Any] = {"members": {}, "metrics": {}, "packages": {}}
+    same: dict[str, Any] = {"members": {}, "metrics": {}, "machine": {}}
     return Certificate(
         *("t", "1", "m", "c", False, "restored by DVC", Pair("a", rows), Pair("g", "h")),
         **same,

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -52,6 +53,15 @@ def test_the_versions_of_python_and_of_the_libraries_are_noted(repository: Path)
     assert all(
         re.match(r"\d+\.\d+", packages[name]) for name in ("python", "scikit-learn", "tensorflow", "onnxruntime")
     )
+
+
+def test_the_threads_of_tensorflow_are_noted_as_they_are_set_or_by_the_cores(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, expected in (("3", 3), ("many", len(os.sched_getaffinity(0))), ("0", len(os.sched_getaffinity(0)))):
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
+        assert of()["threads"] == expected
+    assert of()["processor"]
 
 
 def test_what_git_has_can_be_trained_again_though_it_differs_from_the_commit(stage: Path) -> None:
