@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ruamel.yaml
 
@@ -36,32 +35,28 @@ def files(commit: str, folder: str, difference: bytes) -> Iterator[Path]:
     Raises:
         InputError: this clone does not have the commit, or the difference does not fit it.
     """
-    if _git("rev-parse", "--git-dir") is None:
+    if not _git("rev-parse", "--git-dir", told=False):
         raise InputError(
             "this folder is in no git repository; run the command in a clone that has the version's commit"
         )
-    if _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if not _git("cat-file", "-e", f"{commit}^{{commit}}", told=False):
         raise InputError(
             f"this clone does not have the commit {commit}; fetch it (`git fetch --unshallow`, or "
             f"`git fetch origin {commit}`), or see whether it was rebased away before it was pushed"
         )
     with tempfile.TemporaryDirectory(prefix="reproduce-") as temporary:
         tree = Path(temporary).resolve() / "tree"
+        add = ("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(tree), commit)
+        apply = ("-C", str(tree), "apply", "--index", "--whitespace=nowarn")
         try:
-            if (
-                _git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(tree), commit)
-                is None
-            ):
+            if not _git(*add):
                 raise InputError(f"git could not check out {commit} into {tree}; what it said stands above")
-            if (
-                difference
-                and _git("-C", str(tree), "apply", "--index", "--whitespace=nowarn", given=difference) is None
-            ):
+            if difference and not _git(*apply, given=difference):
                 raise InputError(f"the kept difference does not fit the commit {commit}; what git said stands above")
             _use_our_cache(tree / folder)
             yield tree / folder
         finally:
-            _git("worktree", "remove", "--force", str(tree))
+            _git("worktree", "remove", "--force", str(tree), told=False)
 
 
 def rows(root: Path, task: str, raw: str | None, prepared: str | None) -> str:
@@ -142,7 +137,7 @@ def _lend_source(root: Path, task: str) -> None:
             (root / name).symlink_to(Path(name).absolute())
 
 
-def _environment() -> dict[str, Any]:
+def _environment() -> dict[str, str]:
     """This process's, with its Python first and with its MLflow, whatever the folder."""
     kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
@@ -152,7 +147,9 @@ def _environment() -> dict[str, Any]:
     return kept | {"PATH": path, "MLFLOW_TRACKING_URI": uri, "DVC_NO_ANALYTICS": "1"}
 
 
-def _git(*arguments: str, given: bytes | None = None) -> bytes | None:
+def _git(*arguments: str, given: bytes | None = None, told: bool = True) -> bool:
     git = shutil.which("git")
-    result = subprocess.run([git, *arguments], input=given, stdout=subprocess.PIPE, check=False) if git else None
-    return result.stdout if result and result.returncode == 0 else None
+    if git is None:
+        return False
+    said = STDERR if told else subprocess.DEVNULL
+    return subprocess.run([git, *arguments], input=given, stdout=said, stderr=said, check=False).returncode == 0
