@@ -14,8 +14,7 @@ from data.errors import InputError
 from registry import versions
 from training import tracking
 from training.candidate import DIFFERENCE, RECORD
-
-NOTHING = hashlib.sha256(b"").hexdigest()
+from training.worktree import TITLE
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def read(client: MlflowClient, version: ModelVersion, folder: Path) -> Made:
     name, run_id = f"version {version.version} of {version.name}", str(version.run_id)
     try:
         text = Path(client.download_artifacts(run_id, RECORD, str(folder))).read_bytes()
-        record, difference = json.loads(text), b""
+        record, patch = json.loads(text), b""
         kept = record.get("difference")
-        if kept not in (None, NOTHING):
-            difference = Path(client.download_artifacts(run_id, DIFFERENCE, str(folder))).read_bytes()
+        if kept is not None:
+            patch = Path(client.download_artifacts(run_id, DIFFERENCE, str(folder))).read_bytes()
         candidate = client.get_run(run_id).data.tags.get(tracking.CANDIDATE_TAG)
         graph = versions.graph(version, folder)
     except (MlflowException, OSError, ValueError) as error:
@@ -67,7 +66,7 @@ def read(client: MlflowClient, version: ModelVersion, folder: Path) -> Made:
         raise InputError(f"{name} was made before differences to the commit were kept; train it anew to have a proof")
     if why := record["lineage"]["unreproducible"]:
         raise InputError(f"{name} is not reproducible: {why}")
-    for file, content, digest in ((RECORD, text, candidate), (DIFFERENCE, difference, kept)):
+    for file, content, digest in ((RECORD, text, candidate), (DIFFERENCE, patch, kept)):
         if hashlib.sha256(content).hexdigest() != digest:
             raise InputError(f"{name}: the file {file} of its run was changed after registration, so it proves nothing")
-    return Made(version, graph, record, difference)
+    return Made(version, graph, record, patch.removeprefix(TITLE))

@@ -76,9 +76,8 @@ def record(candidate: Candidate) -> str:
     client.log_inputs(run_id, datasets=[_dataset(candidate)])
     for part in (NATIVE, PLOTS):
         client.log_artifacts(run_id, str(candidate.folder / part), part)
-    client.log_artifact(run_id, str(candidate.folder / RECORD))
-    if (candidate.folder / DIFFERENCE).stat().st_size:
-        client.log_artifact(run_id, str(candidate.folder / DIFFERENCE))
+    for file in (RECORD, DIFFERENCE):
+        client.log_artifact(run_id, str(candidate.folder / file))
     client.set_terminated(run_id, FINISHED, end_time=int((candidate.started + candidate.seconds) * 1000))
     return run_id
 

@@ -98,7 +98,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
             "warm_start": getattr(fitted, "started_from", None),
             **lineage.of_members(model.task, model.params.model_dump().get("members", [])),
         },
-        difference=hashlib.sha256(tree.difference).hexdigest(),
+        difference=hashlib.sha256(tree.patch).hexdigest(),
         validation=_scored(graph, stored["validation"])[0].evaluation(costs).intervals(seed),
         test=evaluation.intervals(seed),
         per_class=per_class,
@@ -106,7 +106,7 @@ def train(model: Model, declaration: dict[str, Any], seed: int) -> Candidate:
         folds=_over_folds(model, contract, fit, validation, seed),
         seconds=time.perf_counter() - clock,
     )
-    (folder / DIFFERENCE).write_bytes(tree.difference)
+    (folder / DIFFERENCE).write_bytes(tree.patch)
     candidates.write(candidate, folder)
     return candidate
 

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 
 LOCK = "dvc.lock"
+TITLE = b"What the files differed from the commit by, which `git apply` reads:\n"
 FORM = (  # that `git apply` reads, whatever a person's git is set to
     "--binary",
     "--no-color",
@@ -30,6 +31,11 @@ class Worktree:
     """What `git apply` makes these files of the commit with, new files that are not staged left out."""
     tracked: frozenset[str] = frozenset()
     """The files that git has, in the folder."""
+
+    @property
+    def patch(self) -> bytes:
+        """The difference below a title, since DVC warns of an empty file."""
+        return TITLE + self.difference
 
 
 def now() -> Worktree:

@@ -50,8 +50,8 @@ def features(add: Callable[..., str], given: str, column: Column) -> int:
     ]
     width = len(parts) * channels
     if count := summary.frequencies(steps):
-        flat = add("Reshape", turned(centred), np.array([-1, steps]))  # ONNX Runtime fails on no rows of matrices
-        both = [add("MatMul", flat, wave) for wave in summary.waves(steps)]
+        series = add("Reshape", turned(centred), np.array([-1, steps]))  # ONNX Runtime fails on no rows of matrices
+        both = [add("MatMul", series, wave) for wave in summary.waves(steps)]
         strength = add("Sqrt", add("Sum", *(add("Mul", one, one) for one in both)))
         logarithm = add("Log", add("Add", strength, np.array(summary.share(summary.FAINT, column))))
         parts.append(add("Reshape", logarithm, np.array([-1, channels * count])))

@@ -16,11 +16,19 @@ from data.contract import Column, Contract
 from training import onnx_graph
 from training.features import inputs, inputs_graph
 from training.features.preprocessing import WORD
+from training.features.summary import MOST_CHANNELS
 from training.graph import _tensor
 
 CLASSES = ("a", "b")
 IMAGE = Column("picture", "image", (4, 3), 0.0, 255.0)
 SEQUENCE = Column("motion", "sequence", (9, 2), -10.0, 10.0)
+SHAPES = {
+    "steps of numbers": (40, 6),
+    "steps of rows": (40, 2, 3),
+    "one step": (1, 3),
+    "two steps": (2, 1, 3),
+    "many channels": (5, MOST_CHANNELS + 1),
+}
 
 
 def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
@@ -95,11 +103,25 @@ def test_an_image_or_a_sequence_has_the_same_features_in_the_graph(column: Colum
     rows = pd.DataFrame({column.name: [*values.reshape(7, -1)]})
     contract = Contract("t", "y", (column,), CLASSES)
     (flat,) = answers(inputs_graph.flat(contract), contract, rows)
-    np.testing.assert_allclose(flat, inputs.flat(rows, column), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(flat, inputs.flat(rows, column))
     mean, deviation = np.float32(0.5), np.float32(2)
     (whole,) = answers(inputs_graph.tensor(contract, mean, deviation), contract, rows)
     np.testing.assert_array_equal(whole, (inputs.tensor(rows, column) - mean) / deviation)
     assert whole.shape == (7, *column.shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_summary_has_the_same_last_bits_in_the_graph(shape: tuple[int, ...]) -> None:
+    column = Column("motion", "sequence", shape, -10.0, 10.0)
+    values = np.random.default_rng(0).uniform(column.low, column.high, (300, *shape)).astype(np.float32)
+    values[0], values[1, ..., 0], values[2, ..., 0], values[3] = 0, 0.1, values[2, ..., -1], column.high
+    rows = pd.DataFrame({column.name: [*values.reshape(len(values), -1)]})
+    contract = Contract("t", "y", (column,), CLASSES)
+    (flat,) = answers(inputs_graph.flat(contract), contract, rows)
+    assert np.isfinite(flat).all()
+    np.testing.assert_array_equal(flat, inputs.flat(rows, column))
+    (none,) = answers(inputs_graph.flat(contract), contract, rows[:0])
+    assert none.shape == (0, flat.shape[1])
 
 
 @pytest.mark.parametrize(
