@@ -1,5 +1,6 @@
 """Challengers that were fitted on what are test rows now, with real splits and a real MLflow store."""
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from registry.row_hashes import Rows, keep
 from registry.seen import Fitted, Seen, SeenRowsError, check
 from training import candidate as candidates
 from training import lineage
-from training.candidate import Candidate
+from training.candidate import DIFFERENCE, GRAPH, LEARNING_CURVE, PLOTS, Candidate
 
 FOLDER = Path("data/prepared/churn")
 
@@ -95,8 +96,8 @@ def test_an_ensemble_was_fitted_on_what_its_members_were(logistic: Candidate) ->
     start = {"version": "3", "digest": "c" * 64, "data": f"{'d' * 64} {'e' * 64}"}
     member = replace(logistic, lineage=logistic.lineage | {"warm_start": start})
     folder = candidates.unfinished("churn", "churn-logistic")
-    (folder / "graph.onnx").write_bytes(logistic.graph.read_bytes())
-    (folder / "plots/learning_curve.csv").write_bytes((logistic.folder / "plots/learning_curve.csv").read_bytes())
+    for kept in (GRAPH, DIFFERENCE, f"{PLOTS}/{LEARNING_CURVE}"):
+        shutil.copy(logistic.folder / kept, folder / kept)
     candidates.write(member, folder)
     ensemble = replace(
         logistic,
