@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from data.errors import InputError
-from registry import moves, versions
+from registry import moves, verdicts, versions
 from registry.history import PROMOTION, ROLLBACK, Move, State
 from registry.stages import PRODUCTION, STAGING
 from registry.verdicts import BETTER, VERDICT_TAG
@@ -21,9 +21,15 @@ def promote(client: MlflowClient, version: ModelVersion, stage: str, why: str) -
     """
     task, number = version.name, str(version.version)
     _check(version, why)
-    verdict = version.tags.get(VERDICT_TAG, "")
-    said = f"the gate said {verdict}" if verdict else "the gate said nothing"
-    overrides = "" if verdict == BETTER or stage == STAGING else f" (overrides: {said})"
+    verdict, evidence = version.tags.get(VERDICT_TAG, ""), verdicts.evidence(client, version)
+    against = evidence.champion if evidence else "what was there"
+
+    def overrides(state: State) -> str:
+        holder = verdicts.name(state.production)
+        if stage == STAGING or (verdict == BETTER and against == holder):
+            return ""
+        said = f"better than {against}, not than {holder}" if verdict == BETTER else verdict or "nothing"
+        return f" (overrides: the gate said {said})"
 
     def plan(state: State) -> Move:
         if stage == STAGING and state.production == number:
@@ -31,7 +37,7 @@ def promote(client: MlflowClient, version: ModelVersion, stage: str, why: str) -
                 f"{task}: version {number} is in Production, which this would leave empty; put another version "
                 f'there first: python -m registry promote {task} VERSION --to Production --why "…"'
             )
-        return Move(PROMOTION, number, state.changes({stage: number}), why + overrides, verdict)
+        return Move(PROMOTION, number, state.changes({stage: number}), why + overrides(state), verdict)
 
     return moves.make(client, task, plan)
 

@@ -57,7 +57,7 @@ def follow(
     task = entry.candidate.task
     verdict = evidence(client, entry.version)
     while (state := moves.settle(client, task)).by_gate(entry.number) is None:
-        if verdict is None or verdict.champion != _name(state.production):
+        if verdict is None or verdict.champion != name(state.production):
             print(f"{task}: judging version {entry.number} ({entry.candidate.model})", flush=True)
             verdict = _judge(client, entry, state.production, conditions, exam, seed)
             client.log_text(str(entry.version.run_id), verdict.to_json(), f"versions/{entry.number}/{EVIDENCE}")
@@ -81,7 +81,7 @@ def _move(verdict: Verdict, entry: Entry, entries: list[Entry], conditions: Cond
     Raises:
         ChampionMovedError: the verdict has to be given anew.
     """
-    if verdict.champion != _name(state.production):
+    if verdict.champion != name(state.production):
         raise ChampionMovedError
     wanted: Held = {}
     runner_up: str | None = entry.number
@@ -149,21 +149,22 @@ def evidence(client: MlflowClient, version: ModelVersion) -> Verdict | None:
 def _judge(
     client: MlflowClient, entry: Entry, champion: str | None, conditions: Conditions, exam: Exam, seed: int
 ) -> Verdict:
-    ours, task = _name(entry.number), entry.version.name
+    ours, task = name(entry.number), entry.version.name
     holder = client.get_model_version(task, champion) if champion else None
     seen = None
     if exam.split:
         challenger = Fitted.of_candidate(ours, entry.candidate)
-        theirs = Fitted.of_version(_name(champion), holder.tags) if holder else None
+        theirs = Fitted.of_version(name(champion), holder.tags) if holder else None
         seen = check(client, History(client, task).run(), exam.split, challenger, theirs)
     with tempfile.TemporaryDirectory() as temporary:
 
         def graph(version: ModelVersion) -> Path:
             return versions.graph(version, Path(temporary, str(version.version)))
 
-        other = (_name(champion), graph(holder)) if holder else None
+        other = (name(champion), graph(holder)) if holder else None
         return gate.judge(conditions, (ours, graph(entry.version)), other, exam, seed, seen)
 
 
-def _name(number: str | None) -> str:
+def name(number: str | None) -> str:
+    """How verdicts call a version, or that there is none."""
     return f"version {number}" if number else gate.BASELINE

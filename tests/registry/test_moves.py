@@ -241,7 +241,9 @@ def test_a_person_overrules_the_gate_goes_back_and_both_are_in_the_history(
 ) -> None:
     monkeypatch.setenv("REGISTRY_WHO", "ada@laptop")
     command(monkeypatch, "promote", "churn", "2", "--to", "Production", "--why", "the other one blinked")
-    command(monkeypatch, "rollback", "churn", "--why", "it did not")
+    command(monkeypatch, "promote", "churn", "1", "--to", "Production", "--why", "it did not")
+    command(monkeypatch, "rollback", "churn", "--why", "it did")
+    command(monkeypatch, "rollback", "churn", "--why", "sorry")
     capsys.readouterr()
     command(monkeypatch, "history", "churn", "--json")
     found = json.loads(capsys.readouterr().out)
@@ -249,10 +251,13 @@ def test_a_person_overrules_the_gate_goes_back_and_both_are_in_the_history(
         ("gate", {"Production": [None, "1"]}),
         ("gate", {"Staging": [None, "2"]}),
         ("promotion", {"Production": ["1", "2"], "Staging": ["2", None]}),
+        ("promotion", {"Production": ["2", "1"]}),
+        ("rollback", {"Production": ["1", "2"]}),
         ("rollback", {"Production": ["2", "1"]}),
     ]
+    assert found[3]["why"] == "it did not (overrides: the gate said better than baseline, not than version 2)"
     assert found[2]["why"] == "the other one blinked (overrides: the gate said not better)"
-    assert [one["who"] for one in found[2:]] == ["ada@laptop"] * 2
+    assert [one["who"] for one in found[2:]] == ["ada@laptop"] * 4
     command(monkeypatch, "history", "churn")
     assert "ada@laptop" in capsys.readouterr().out
 
