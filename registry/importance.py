@@ -129,6 +129,6 @@ def _parts(column: Column) -> list[_Part]:
             if all(map(len, box))
         ]
     if column.kind == "sequence":
-        channels = range(column.shape[-1])
-        return [_Part(f"channel {at + 1}", column.name, (slice(None), slice(None), at)) for at in channels]
+        channels = enumerate(np.ndindex(column.shape[1:]), start=1)
+        return [_Part(f"channel {at}", column.name, (slice(None), slice(None), *place)) for at, place in channels]
     return [_Part(column.name, column.name, (slice(None),))]

@@ -113,8 +113,9 @@ def contract_of(column: Column) -> Contract:
         (Column("i", "image", (7, 9, 3), -9, 9), (slice(3, 5), slice(3, 6), slice(0, 3)), "middle", 8),
         (Column("i", "image", (1, 9), -9, 9), (slice(0, 1), slice(0, 3)), "top left", 2),
         (Column("s", "sequence", (12, 4), -9, 9), (slice(0, 12), slice(2, 3)), "channel 3", 3),
+        (Column("s", "sequence", (12, 2, 3), -9, 9), (slice(0, 12), slice(1, 2), slice(0, 1)), "channel 4", 5),
     ],
-    ids=["image", "image in colour", "image of one line", "sequence"],
+    ids=["image", "image in colour", "image of one line", "sequence", "sequence of vectors"],
 )
 def test_only_the_region_or_channel_that_is_looked_at_matters(
     column: Column, index: tuple[Any, ...], part: str, others: int, tmp_path: Path
