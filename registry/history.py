@@ -4,7 +4,6 @@ It is a run of the experiment `stage history`, one for each task. Each move is a
 number: MLflow never changes a parameter, so that of two writers of one number the first wins, whatever the backend.
 """
 
-import getpass
 import json
 import os
 import socket
@@ -34,13 +33,7 @@ Changes = dict[str, tuple[str | None, str | None]]
 
 def who() -> str:
     """Who moves a stage: `REGISTRY_WHO`, or user and host."""
-    if given := os.environ.get(WHO):
-        return given
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return os.environ.get(WHO) or f"{tracking.user()}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True)

@@ -207,11 +207,15 @@ def made_by(candidate: Candidate) -> dict[str, str]:
 
 def source_tags(command: str) -> dict[str, str]:
     """What MLflow shows as the command behind a run, and who gave it."""
+    return {MLFLOW_SOURCE_NAME: command, MLFLOW_SOURCE_TYPE: "PROJECT", MLFLOW_USER: user()}
+
+
+def user() -> str:
+    """The name of the user, or the number of one without a name, as in a container."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
-    return {MLFLOW_SOURCE_NAME: command, MLFLOW_SOURCE_TYPE: "PROJECT", MLFLOW_USER: user}
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _dataset(candidate: Candidate) -> DatasetInput:
