@@ -1,0 +1,1 @@
+"""REST answers of every registered model and stage."""

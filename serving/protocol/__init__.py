@@ -1,0 +1,1 @@
+"""Request bodies of each protocol as a graph's inputs, and its outputs as answers."""
