@@ -34,6 +34,9 @@ class Talk(Protocol):
     def write(self, served: Served, question: Question, scores: Scores) -> bytes:
         """The answer's body."""
 
+    def refuse(self, refused: Refused) -> bytes:
+        """The body of a refusal."""
+
 
 class Route(NamedTuple):
     """Where a path leads: a protocol, and the address of a version."""
@@ -87,7 +90,7 @@ class Answering:
             asked.complete = True
             content, rows = await self._scored(route.talk, served, body, headers.get(b"content-type"))
         except Refused as refused:
-            content, status, extra = refused.body(), refused.status, refused.headers
+            content, status, extra = route.talk.refuse(refused), refused.status, refused.headers
             kind = b"text/plain; charset=utf-8" if refused.plain else kind
             self.counts.add("serving_refusals", (route.name, refused.code))
         except asyncio.CancelledError:
@@ -95,7 +98,7 @@ class Answering:
                 raise
             asked.task.uncancel()
             refused = self._late(asked)
-            content, status = refused.body(), refused.status
+            content, status = route.talk.refuse(refused), refused.status
             self.counts.add("serving_refusals", (route.name, refused.code))
         except Gone:
             return
@@ -205,6 +208,9 @@ class Answering:
         if asked.complete:
             return Refused(504, "DEADLINE_EXCEEDED", f"no answer within {self.limits.seconds:g} s")
         return Refused(408, "REQUEST_TIMEOUT", f"the body did not arrive within {self.limits.seconds:g} s")
+
+
+FAILED = Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id")
 
 
 class Gone(Exception):

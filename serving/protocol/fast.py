@@ -61,6 +61,8 @@ class Table:
             forbid_unknown_fields=True,
         )
         self.decode = msgspec.json.Decoder(body).decode
+        bare = tuple[tuple(TYPES[kind] for kind in kinds)]  # type: ignore[misc]
+        self.decode_bare: Callable[[Raw], Rows] = msgspec.json.Decoder(list[bare]).decode
         self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
 
     def rows(self, body: bytes) -> Rows | None:
@@ -78,6 +80,13 @@ class Table:
                 return list(zip(*columns, strict=True)) or None
             return list(map(msgspec.structs.astuple, records if records is not UNSET else instances)) or None
         except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+    def bare_rows(self, body: Raw) -> Rows | None:
+        """Rows in the contract's order, or one; None leaves it to another."""
+        try:
+            return self.decode_bare(body)
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
     def _split(self, split: Split) -> Rows | None:
@@ -125,7 +134,7 @@ class Table:
             cells = np.array(texts, dtype=object).reshape(len(texts), -1, 1)
             feeds |= zip(self.text_names, cells, strict=True)
         for place in self.times:
-            feeds[names[place]] = times(columns[place], names[place])
+            feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
         return feeds
 
 
