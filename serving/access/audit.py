@@ -83,12 +83,13 @@ class Audit:
 
     def close(self, seconds: float = 5.0) -> None:
         """Write what waits, and end; what cannot be written within `seconds` is counted as dropped."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._some.set()
         self._thread.join(seconds)
         if left := len(self._queue) + self._pending_lines:
             self.dropped += left
-            self._queue.clear()
             log.error("the audit log ends with %d lines lost", self.dropped)
 
     def _run(self) -> None:
