@@ -1,7 +1,7 @@
 """Pages."""
 
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import Response, JSONResponse
 from starlette.routing import Route
 
 
@@ -9,4 +9,7 @@ def pages(application):
     async def ping(request):
         return Response("\n", media_type="application/json")
 
-    return Starlette(routes=[Route("/ping", ping)])
+    async def ready(request):
+        return JSONResponse({"status": "ready"})
+
+    return Starlette(routes=[Route("/ping", ping), Route("/live", ping), Route("/ready", ready)])
