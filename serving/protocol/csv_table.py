@@ -4,18 +4,15 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from serving.contract import Column, Contract
 from serving.protocol.errors import bad_request
-from serving.protocol.tensors import feeds
+from serving.protocol.tensors import NUMBERS, Values, doubles, feeds
 
-MISSING = frozenset(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
-)
+MISSING = {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"}
+MISSING |= {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
 WORDS = {"true": 1.0, "false": 0.0}
 NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
 PLAIN = re.compile(r"[-+.eE\d]*", re.ASCII)  # what pandas and Python alike take for numbers, or neither
@@ -27,24 +24,24 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
     if contract.tensor:
         raise bad_request(f"{contract.tensor.name}: CSV cannot hold it; send nested lists as JSON")
     header, rows = _read(body)
-    cells: dict[str, list[Any]] = {}
+    cells: dict[str, Values] = {}
     for column in contract.columns:
         if column.name not in header:
             continue
         place = header.index(column.name)
         values = [None if (value := row[place] if place < len(row) else "") in MISSING else value for row in rows]
-        cells[column.name] = _numbers(values, column) if column.kind in ("number", "boolean") else values
+        cells[column.name] = _numbers(values, column) if column.kind in NUMBERS else values
     return feeds(cells, contract)
 
 
-def _numbers(values: list[str | None], column: Column) -> Sequence[str | float | None]:
+def _numbers(values: list[str | None], column: Column) -> np.ndarray:
     if all(value is None or value.lower() in WORDS for value in values):
-        return [None if value is None else WORDS[value.lower()] for value in values]
+        return np.array([np.nan if value is None else WORDS[value.lower()] for value in values])
     plain = PLAIN.fullmatch("".join(value for value in values if value is not None))
     for row, value in enumerate(() if plain else values):
         if value is not None and not NUMBER.fullmatch(value):
             raise bad_request(f"{column.name}, row {row}: a value is no number; expected a {column.kind} or nothing")
-    return values
+    return doubles(values, column)
 
 
 def _read(body: bytes) -> tuple[list[str], list[list[str]]]:

@@ -11,11 +11,10 @@ import numpy as np
 from serving.contract import Column, Contract
 from serving.protocol import promoted
 from serving.protocol.errors import Refused, bad_request, invalid
-from serving.protocol.tensors import UNREADABLE, Values, doubles, feeds, place, refuse_missing, tensor
+from serving.protocol.tensors import NUMBERS, UNREADABLE, Values, doubles, feeds, place, refuse_missing, tensor
 
 Feeds = dict[str, np.ndarray]
 Cells = dict[str, Values]
-NUMBERS = ("number", "boolean")
 SPLIT_KEYS = frozenset(("columns", "data", "index"))
 
 

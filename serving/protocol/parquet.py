@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from serving.contract import Column, Contract
 from serving.protocol.errors import Refused, bad_request, invalid
-from serving.protocol.tensors import finite, in_range, refuse_missing, texts
+from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_missing, texts
 from serving.protocol.times import seconds, times
 
 MAX_ROWS = 1_000_000  # a few kilobytes can hold any number of equal rows
@@ -60,7 +60,7 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if pa.types.is_string_view(values.type):
         values = values.cast(pa.large_string())
     kind = values.type
-    if column.kind in ("number", "boolean"):
+    if column.kind in NUMBERS:
         if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
             raise _other_type(column, kind, "numbers")
         return finite(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), column)

@@ -14,7 +14,8 @@ Values = Sequence[Any] | np.ndarray
 INT64 = 2**63
 UINT64 = 2**64
 UNREADABLE = (TypeError, ValueError, OverflowError, RecursionError)
-NUMBERS = frozenset((int, float, type(None)))
+NUMBERS = ("number", "boolean")
+NUMERIC = frozenset((int, float, type(None)))
 
 
 def feeds(cells: Mapping[str, Values], contract: Contract) -> dict[str, np.ndarray]:
@@ -37,7 +38,7 @@ def feed(values: Values, column: Column) -> np.ndarray:
     """One column's values as the graph's input, shape (rows, 1) or (rows, ...)."""
     if column.shape:
         return tensor(values, column, flat=True)
-    if column.kind in ("number", "boolean"):
+    if column.kind in NUMBERS:
         return finite(doubles(values, column), column)
     if column.kind == "time":
         return moments(values, column.name).reshape(-1, 1)
@@ -86,7 +87,7 @@ def texts(values: Values, name: str) -> np.ndarray:
     elif not kinds.isdisjoint((list, dict)):
         row = next(row for row, value in enumerate(values) if isinstance(value, list | dict))
         raise invalid(f"{name}, row {row}: a value is a list or an object; expected a text or null")
-    elif kinds <= NUMBERS and kinds != {int}:
+    elif kinds <= NUMERIC and kinds != {int}:
         found = _written(values, name)
     else:
         found = ["" if _missing(value) else str(value) for value in values]
