@@ -1,0 +1,156 @@
+"""The ASGI application of a worker: scoring by a look-up, all else through Starlette."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from functools import cached_property
+from typing import Any
+
+from serving.answering import Answering, Message, Receive, Route, Send, Talk
+from serving.beside import Beside, beside
+from serving.connections import end_slow
+from serving.door import Door
+from serving.live import Live
+from serving.protocol import invocations, open_inference, plain
+from serving.settings import Settings
+from serving.watch import logs
+from serving.watch.counts import SUFFIX, Counts
+
+log = logging.getLogger("serving")
+
+KEEP = 0.5  # seconds between two writings of the counts
+TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
+STAGES = {stage.lower(): stage for stage in ("Production", "Staging", "Archived")}
+ROUTES = 1024  # paths that are remembered
+
+
+class Application:
+    """One worker's application; made in the parent process, opened in the worker."""
+
+    def __init__(self, settings: Settings, log: str = "auto") -> None:
+        self.settings = settings
+        self.log = log
+        self.routes: dict[str, Route | None] = {}
+
+    @cached_property
+    def counts(self) -> Counts:
+        """This worker's numbers."""
+        return Counts()
+
+    @cached_property
+    def live(self) -> Live:
+        """This worker's versions."""
+        return Live(self.settings, self.counts)
+
+    @cached_property
+    def answering(self) -> Answering:
+        """What answers scoring requests."""
+        return Answering(self.live, self.counts, self.door, self.beside)
+
+    @cached_property
+    def door(self) -> Door:
+        """Who comes in."""
+        return Door(self.settings)
+
+    @cached_property
+    def beside(self) -> dict[str, Beside]:
+        """Shadows and canaries."""
+        return beside(self.live, self.settings)
+
+    @cached_property
+    def pages(self) -> Any:
+        """Everything that is not scoring."""
+        from serving.pages import pages
+
+        return pages(self)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or open and close the worker."""
+        if scope["type"] == "http":
+            if scope["method"] == "POST":
+                path = scope["path"]
+                route = self.routes[path] if path in self.routes else self._route(path)
+                if route is not None:
+                    await self.answering.answer(route, scope, receive, send)
+                    return
+            await self.pages(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    def _route(self, path: str) -> Route | None:
+        found = self._found(path.strip("/").split("/"))
+        if len(self.routes) < ROUTES and found is not None:
+            self.routes[path] = found
+        return found
+
+    def _found(self, parts: list[str]) -> Route | None:
+        match parts:
+            case [protocol] | ["api", "predict" as protocol] if protocol in TALKS:
+                name, _, reference = self.live.default().rpartition("/")
+                return _route(protocol, TALKS[protocol], name, reference) if name else None
+            case ["models", name, reference, protocol] if protocol in TALKS:
+                return _route(protocol, TALKS[protocol], name, reference)
+            case ["v2", "models", name, "infer"]:
+                return _route("infer", open_inference, name, "Production")
+            case ["v2", "models", name, "versions", reference, "infer"]:
+                return _route("infer", open_inference, name, reference)
+        return None
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        logs.to_stderr(self.log)
+        await self.live.start()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
+        loop = asyncio.get_running_loop()
+        works = [
+            self.live.follow(),
+            self.answering.watch(),
+            self._tick(),
+            *(one.compare() for one in self.beside.values()),
+        ]
+        tasks = [loop.create_task(work) for work in works]
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for task in tasks:
+            task.cancel()
+        self.door.close()
+        self._keep()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _tick(self) -> None:
+        parent = os.getppid()
+        while True:
+            await asyncio.sleep(KEEP)
+            self._keep()
+            end_slow()
+            if os.getppid() != parent:  # nobody follows the registry or would restart this worker any more
+                log.error("the server's main process has gone, this worker ends")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def _keep(self) -> None:
+        worker = str(os.getpid())
+        counts, gauges = self.counts, self.counts.gauges
+        gauges.clear()
+        gauges["serving_in_flight", (worker,)] = len(self.answering.open)
+        for slot in self.live.slots.values():
+            if slot.served is not None:
+                version = slot.served.version
+                facts = (slot.served.number, version.tags.get("family", ""), version.digest)
+                gauges["serving_version", (worker, slot.name, slot.reference, *facts)] = 1
+            if slot.refused is not None:
+                gauges["serving_refused_version", (worker, slot.name, slot.reference, str(slot.refused.number))] = 1
+        if self.door.audit is not None:
+            counts.counted("serving_audit_dropped", ()).amount = self.door.audit.dropped
+        try:
+            counts.keep(self.settings.run / f"{worker}{SUFFIX}")
+        except OSError as error:  # such as a full disk; the next time may succeed
+            log.warning("the counts could not be kept", extra={"why": str(error)})
+
+
+def _route(protocol: str, talk: Talk, name: str, reference: str) -> Route:
+    reference = STAGES.get(reference.lower(), reference)
+    return Route(protocol, talk, name, reference, f"{name}/{reference}".lower())

@@ -1,0 +1,198 @@
+"""Well-formed JSON requests of MLflow's protocol, decoded straight into a contract's types; all others are left."""
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from serving.contract import Column, Contract
+from serving.graph import Feeds
+from serving.protocol.errors import invalid
+from serving.protocol.tensors import times
+
+LARGEST = float(np.finfo(np.float32).max)
+TYPES: dict[str, Any] = {
+    "number": Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None,
+    "boolean": bool | Literal[0, 1] | None,
+    "category": str | None,
+    "text": str | None,
+    "time": str | None,
+}
+KNOWN = 64  # orders of columns that are remembered
+
+Rows = list[tuple[Any, ...]]
+
+
+class Split(Struct, forbid_unknown_fields=True):
+    """`dataframe_split`."""
+
+    columns: tuple[str, ...]
+    data: Raw
+    index: list[int] | UnsetType = UNSET
+
+
+class Table:
+    """Requests for a contract of columns: rows as tuples in the contract's order, which can be scored together."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        columns = contract.columns
+        kinds = [column.kind for column in columns]
+        self.numbers = [place for place, kind in enumerate(kinds) if kind in ("number", "boolean")]
+        self.number_names = [contract.names[place] for place in self.numbers]
+        self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
+        self.text_names = [contract.names[place] for place in self.texts]
+        self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
+        fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
+        names = {f"c{place}": column.name for place, column in enumerate(columns)}
+        rows = _list_of(msgspec.defstruct("Row", fields, rename=names))
+        lists = [(f"c{place}", _list_of(TYPES[column.kind])) for place, column in enumerate(columns)]
+        body = msgspec.defstruct(
+            "Body",
+            [
+                ("dataframe_split", Split | UnsetType, UNSET),
+                ("dataframe_records", rows | UnsetType, UNSET),
+                ("instances", rows | UnsetType, UNSET),
+                ("inputs", msgspec.defstruct("Columns", lists, rename=names) | UnsetType, UNSET),
+            ],
+            forbid_unknown_fields=True,
+        )
+        self.decode = msgspec.json.Decoder(body).decode
+        bare = _list_of(_row_of(TYPES[kind] for kind in kinds))
+        self.decode_bare: Callable[[Raw], Rows] = msgspec.json.Decoder(bare).decode
+        self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
+
+    def rows(self, body: bytes) -> Rows | None:
+        """The rows of a request; None leaves it to the parser that takes all that MLflow takes."""
+        try:
+            request: Any = self.decode(body)
+            given = (request.dataframe_split, request.dataframe_records, request.instances, request.inputs)
+            if given.count(UNSET) != 3:
+                return None
+            split, records, instances, inputs = given
+            if split is not UNSET:
+                return self._split(split)
+            if inputs is not UNSET:
+                columns = msgspec.structs.astuple(inputs)
+                return list(zip(*columns, strict=True)) or None
+            return list(map(msgspec.structs.astuple, records if records is not UNSET else instances)) or None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+    def bare_rows(self, body: Raw) -> Rows | None:
+        """Rows in the contract's order, or one; None leaves it to another."""
+        try:
+            return self.decode_bare(body)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+
+    def _split(self, split: Split) -> Rows | None:
+        order = self._order(split.columns)
+        if order is None:
+            return None
+        decode, pick = order
+        rows = decode(split.data)
+        if split.index is not UNSET and len(split.index) != len(rows):
+            return None
+        return (rows if pick is None else list(map(pick, rows))) or None
+
+    def _order(self, columns: tuple[str, ...]) -> tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None:
+        if columns in self.orders:
+            return self.orders[columns]
+        names = self.contract.names
+        found = None
+        if set(names) <= set(columns) and len(set(columns)) == len(columns):
+            types = {column.name: TYPES[column.kind] for column in self.contract.columns}
+            rows = _list_of(_row_of(types.get(name, Any) for name in columns))
+            found = (msgspec.json.Decoder(rows).decode, None if columns == names else _pick(columns, names))
+        if len(self.orders) < KNOWN:
+            self.orders[columns] = found
+        return found
+
+    def feeds(self, rows: Rows) -> Feeds:
+        """The graph's inputs; numbers are in range by their types.
+
+        Raises:
+            Refused: a text is no time.
+        """
+        columns, names = tuple(zip(*rows, strict=True)), self.contract.names
+        feeds: Feeds = {}
+        if self.numbers:
+            block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
+            feeds = dict(zip(self.number_names, block.reshape(len(self.numbers), -1, 1), strict=True))
+        if self.texts:
+            texts = [columns[place] for place in self.texts]
+            if any(None in column for column in texts):
+                texts = [tuple("" if text is None else text for text in column) for column in texts]
+            cells = np.array(texts, dtype=object).reshape(len(texts), -1, 1)
+            feeds |= zip(self.text_names, cells, strict=True)
+        for place in self.times:
+            feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
+        return feeds
+
+
+def _list_of(cell: Any) -> Any:
+    return list[cell]
+
+
+def _row_of(cells: Iterable[Any]) -> Any:
+    return tuple[tuple(cells)]  # type: ignore[misc]
+
+
+def _pick(columns: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Any], Any]:
+    places = [columns.index(name) for name in names]
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    return itemgetter(*places)
+
+
+class Tensor:
+    """Requests for a contract whose only input is an image or a sequence."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.column: Column = contract.columns[0]
+        cell: Any = float
+        for _ in self.column.shape:
+            cell = _list_of(cell)
+        rename = {"cell": self.column.name}
+        named = _list_of(msgspec.defstruct("Row", [("cell", cell)], rename=rename))
+        columns = msgspec.defstruct("Columns", [("cell", _list_of(cell))], rename=rename)
+        fields = [("instances", named | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)]
+        body = msgspec.defstruct("Body", fields, forbid_unknown_fields=True)
+        self.decode = msgspec.json.Decoder(body).decode
+
+    def rows(self, body: bytes) -> Rows | None:
+        """The rows of a request, each with its one cell; None leaves it to the other parser."""
+        try:
+            request: Any = self.decode(body)
+            if (request.instances is UNSET) == (request.inputs is UNSET):
+                return None
+            cells = request.inputs.cell if request.inputs is not UNSET else [one.cell for one in request.instances]
+            tensor = np.array(cells, dtype=np.float32)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        if tensor.shape[1:] != self.column.shape or not len(tensor):
+            return None
+        return list(zip(tensor, strict=True))
+
+    def feeds(self, rows: Rows) -> Feeds:
+        """The graph's inputs.
+
+        Raises:
+            Refused: a number is outside the column's range.
+        """
+        cells = np.stack([row[0] for row in rows])
+        if not ((cells >= self.column.low) & (cells <= self.column.high)).all():
+            raise invalid(
+                f"{self.column.name}: a value lies outside {self.column.low:g} to {self.column.high:g}, or is missing"
+            )
+        return {self.column.name: cells}
+
+
+def requests_of(contract: Contract) -> Table | Tensor:
+    """How the requests of a contract are read."""
+    return Tensor(contract) if contract.tensor else Table(contract)
