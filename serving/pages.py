@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.answering import LONGEST_ID
 from serving.describe import answer, docs, document, health, inference, metrics, models
 from serving.protocol.errors import Refused
 
@@ -90,7 +91,9 @@ class Answered:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         answering = self.application.answering
-        request_id = dict(scope["headers"]).get(b"x-request-id") or f"{answering.id}{next(answering.number):x}".encode()
+        request_id = dict(scope["headers"]).get(b"x-request-id", b"")
+        if not request_id or len(request_id) > LONGEST_ID:
+            request_id = f"{answering.id}{next(answering.number):x}".encode()
         begun = False
 
         async def send_with_id(message: Message) -> None:

@@ -4,6 +4,8 @@ import csv
 import io
 from typing import Any
 
+import numpy as np
+
 from serving.contract import Contract
 from serving.describe import inference, schema
 from serving.served import Served
@@ -15,6 +17,20 @@ Rows = list[list[Any]]
 
 def rows(example: dict[str, Any], contract: Contract) -> Rows:
     """The first rows of an example as lists in the contract's order; none if it has another layout."""
+    kinds = [column.kind for column in contract.columns]
+    return [[_shortest(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in _rows(example, contract)]
+
+
+def _shortest(cell: Any, kind: str) -> Any:
+    """The same value as a person would write it."""
+    if cell is None or isinstance(cell, str | list):
+        return cell
+    if kind == "boolean":
+        return bool(cell)
+    return float(str(np.float32(cell))) if kind == "number" else cell
+
+
+def _rows(example: dict[str, Any], contract: Contract) -> Rows:
     if table := example.get("dataframe_split"):
         places = [table["columns"].index(name) for name in contract.names]
         return [[row[place] for place in places] for row in table["data"][:ROWS]]

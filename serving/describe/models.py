@@ -63,7 +63,7 @@ def live(served: Served, found: list[Place], default: str) -> dict[str, Any]:
         "stage": served.version.stage or None,
         "references": [place.slot.reference for place in found],
         "addresses": [address(place.slot, place.slot) for place in found],
-        "since": seen.moment(min((place.slot.since for place in found), default=served.loaded)),
+        "since": seen.moment(min((place.slot.since for place in found), default=0)),
         "default": default in {str(place.slot) for place in found} | {str(served.version)},
         "family": tags.get("family"),
         "model": tags.get("model"),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from serving.describe.shared import ERROR, TEXT, answered, ref, refusals
+from serving.describe import shared
+from serving.describe.shared import ERROR, INFERENCE_ERROR, TEXT, answered, ref, refusals
 
 Schema = dict[str, Any]
 
@@ -67,6 +68,7 @@ METADATA = {
 }
 SCHEMAS: dict[str, Schema] = {
     "Error": ERROR,
+    "InferenceError": INFERENCE_ERROR,
     "Address": strict({"reference": STRING, "path": STRING, "since": MOMENT}),
     "Live": strict(LIVE),
     "Model": strict({"name": STRING, "versions": many(WHOLE), "live": many(ref("Live"))}),
@@ -82,7 +84,8 @@ def page(
 ) -> Schema:
     """A path with a GET; open to all if it is not secured."""
     get = {"tags": [tag], "summary": summary, "operationId": summary, "parameters": list(parameters)}
-    found = {"200": good} | refusals(*statuses, secured=secured)
+    of = shared.INFERENCE if tag == INFERENCE else ""
+    found = {"200": good} | refusals(*statuses, secured=secured, of=of)
     if 503 in statuses and tag == SERVER:
         found["503"] = good | {"description": "It cannot."}
     return {"get": get | {"responses": found} | ({} if secured else {"security": []})}

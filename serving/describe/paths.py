@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from serving.describe import examples
+from serving.describe import examples, shared
 from serving.describe.own import INFERENCE, page, parameter
 from serving.describe.shared import CSV, JSON, PARQUET, SCORING, answered, ref, refusals
 from serving.served import Served
@@ -66,6 +66,7 @@ def post(
     summary: str, where: str, tag: str, content: Schema, good: Schema, secured: bool, parameters: tuple[Schema, ...]
 ) -> Schema:
     """A path with a POST."""
+    of = shared.INFERENCE if tag == INFERENCE else ""
     return {
         "post": {
             "tags": [tag],
@@ -73,7 +74,7 @@ def post(
             "operationId": f"{summary}: {where}",
             "parameters": list(parameters),
             "requestBody": {"required": True, "content": content},
-            "responses": {"200": answered(good, by=True)} | refusals(*SCORING, secured=secured),
+            "responses": {"200": answered(good, by=True)} | refusals(*SCORING, secured=secured, of=of),
         }
     }
 

@@ -41,7 +41,7 @@ def visible(request: Request) -> Sight:
     Raises:
         Refused: 401, keys are in force and it shows none that is valid.
     """
-    keys = getattr(application(request), "keys", None)
+    keys = application(request).door.keys
     return keys.who(presented(request.headers.raw)) if keys is not None else ANYONE
 
 
@@ -51,7 +51,7 @@ def administered(request: Request) -> None:
     Raises:
         Refused: 401 or 403.
     """
-    keys = getattr(application(request), "keys", None)
+    keys = application(request).door.keys
     if keys is not None:
         keys.administer(presented(request.headers.raw))
 

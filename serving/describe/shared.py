@@ -25,28 +25,29 @@ KEYS = {
 }
 ID = {"X-Request-Id": {"description": "the request's own, or one that was made", "schema": {"type": "string"}}}
 MADE_BY = {"X-Model-Version": {"description": "the version that answered", "schema": {"type": "string"}}}
-ERROR: Schema = {
-    "type": "object",
-    "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}, "error": {"type": "string"}},
-    "required": ["error_code", "message"],
-}
+_TEXTS = {name: {"type": "string"} for name in ("error_code", "message", "error")}
+ERROR: Schema = {"type": "object", "properties": _TEXTS, "required": ["error_code", "message"]}
+INFERENCE_ERROR: Schema = {"type": "object", "properties": _TEXTS, "required": ["error"]}
+INFERENCE = "Inference"
 
 
 def responses() -> dict[str, Schema]:
-    """All errors, by name."""
+    """All errors, by name; those of the Open Inference Protocol have another shape."""
     found = {}
     for status, (name, text) in ERRORS.items():
         content = {JSON: {"schema": ref("Error")}}
         if status == 415:
             content[TEXT] = {"schema": {"type": "string"}}
         found[name] = {"description": text, "headers": ID, "content": content}
+        content = {JSON: {"schema": ref("InferenceError")}}
+        found[f"{INFERENCE}{name}"] = {"description": text, "headers": ID, "content": content}
     return found
 
 
-def refusals(*statuses: int, secured: bool) -> dict[str, Schema]:
-    """The errors of an operation; those of keys only where keys are in force."""
+def refusals(*statuses: int, secured: bool, of: str = "") -> dict[str, Schema]:
+    """The errors of an operation, or of one `of` the Open Inference Protocol; of keys only where they are in force."""
     return {
-        str(status): {"$ref": f"#/components/responses/{ERRORS[status][0]}"}
+        str(status): {"$ref": f"#/components/responses/{of}{ERRORS[status][0]}"}
         for status in statuses
         if secured or status not in (401, 403)
     }
