@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,15 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture
-def registry(filled: Registry, tmp_path: Path) -> Iterator[Registry]:
+def registry(filled: Registry, tmp_path: Path) -> Registry:
     """A copy that the test may move and break, with the logistic regression in Production."""
     folder = tmp_path / "registry"
     shutil.copytree(filled.folder, folder)
     with sqlite3.connect(folder / "mlflow.db") as database:
-        for column in ("model_versions.storage_location", "logged_models.artifact_location"):
-            table, name = column.split(".")
-            database.execute(f"UPDATE {table} SET {name} = replace({name}, ?, ?)", (str(filled.folder), str(folder)))
+        moved = (str(filled.folder), str(folder))
+        database.execute("UPDATE model_versions SET storage_location = replace(storage_location, ?, ?)", moved)
+        database.execute("UPDATE logged_models SET artifact_location = replace(artifact_location, ?, ?)", moved)
     database.close()
     copy = Registry(folder)
     copy.show(LOGISTIC, MLP)
-    yield copy
+    return copy

@@ -40,7 +40,7 @@ def test_a_killed_worker_fails_only_its_own_connections_and_is_back_in_three_sec
         while server.log.count("Application startup complete") < 2:
             time.sleep(0.1)
         victim = server.processes()[0].pid
-        load = Load(server.address, QUESTIONS, pause=0.005)
+        load = Load(server.address, QUESTIONS, pause=0.02)
         asyncio.run(load.run(killing))
         assert victim not in [one.pid for one in server.processes()]
         assert len(server.processes()) == 2
