@@ -52,8 +52,8 @@ def test_a_registry_out_of_reach_and_a_version_refused_are_said_while_the_last_o
         client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
         client.set_model_version_tag("people", "2", "graph.digest", "0" * 64)
         client.transition_model_version_stage("people", "2", "Production", archive_existing_versions=True)
-        page = wait(lambda: ready()[0] == "degraded" and ready()[1])
-        address = page["addresses"]["people/Production"]
+        address = wait(lambda: (one := ready()[1]["addresses"]["people/Production"]).get("refused") and one)
+        assert ready()[0] == "degraded"
         assert (address["version"], address["refused"]["version"]) == (1, 2)
         assert "SHA-256" in address["refused"]["why"]
         client.set_model_version_tag("people", "2", "graph.digest", hashlib.sha256(graph.read_bytes()).hexdigest())
