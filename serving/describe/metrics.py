@@ -21,7 +21,7 @@ async def metrics(request: Request) -> Response:
     try:
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         content = encode(registry)
-    except ValueError:  # a version is asked for that is none
+    except (TypeError, ValueError):  # a version is asked for that is none
         encode, kind = choose_encoder("")
         content = encode(registry)
     return Response(content, headers={"content-type": kind, "cache-control": "no-store"})
