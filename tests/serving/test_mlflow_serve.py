@@ -21,8 +21,8 @@ print(MlflowClient().get_model_version_by_alias("flights", "{}").tags["model"])
 """
 Row = dict[str, Any]
 SERVERS = {
-    "mlflow": "mlflow models serve -m models:/flights/Production --env-manager local -p 5081".split(),
-    "this": "make serve PORT=5081".split(),
+    "mlflow": ["mlflow", "models", "serve", "-m", "models:/flights/Production", "--env-manager", "local", "-p", "5081"],
+    "this": ["make", "serve", "PORT=5081"],
 }
 SERVED_ALONE = ("mlflow-skinny", "sqlalchemy", "alembic", "pandas", "onnxruntime")
 
