@@ -108,12 +108,10 @@ def _of_objects(content: list[dict[str, Any]], contract: Contract) -> Feeds:
             for value in cells[column.name]:
                 _converted(value, column)
             raise invalid(f"{column.name}: rows as objects are taken as instances, not as inputs")
-    _refuse_uneven(
-        {
-            str(row): [value for name, value in record.items() if name not in contract.names]
-            for row, record in enumerate(content)
-        }
-    )
+    own = set(contract.names)
+    for record in content:
+        if not record.keys() <= own:
+            _refuse_uneven({name: value for name, value in record.items() if name not in own})
     return _table(cells, contract)
 
 
