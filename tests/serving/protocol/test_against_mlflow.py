@@ -125,7 +125,6 @@ def layouts(name: str, values: list[Any]) -> list[dict[str, Any]]:
         [2**64, None],
         [2**64, "a"],
         [-(2**63) - 1],
-        ["a\0", "b"],
         [["a", "b"]],
         [["a"], ["b"]],
         ["a", ["b"]],
@@ -322,3 +321,56 @@ def test_a_parquet_file_that_is_damaged_or_lacks_a_column_is_refused_alike() -> 
     whole = packed(age=pa.array([1.5]), member=pa.array([1.0]), extra=pa.array(["a"]))
     for body in (whole, packed(age=pa.array([1.5])), b"", b"junk", whole[:-9], whole[40:]):
         assert_same("counts", body, PARQUET)
+
+
+ROW = {"age": 41.5, "member": True, "plan": "basic", "note": "good", "since": "2020-05-01"}
+SPLIT = {"columns": ["age"], "data": [[5]]}
+OTHER_ANSWERS: list[tuple[str, Any, str]] = [
+    ("text", {"inputs": {"note": {"0": "a", "1": "b"}}}, "an object as the values of a column"),
+    ("text", {"inputs": [{"note": "a"}, ""]}, "an empty text as a row without values"),
+    ("text", {"instances": [{"note": "a"}, {}]}, "a row that lacks every column"),
+    ("text", {"instances": [{"note": "a\0"}]}, "a text that ends with a character of code 0"),
+    ("text", {"instances": [{"note": "a\ud800"}]}, "half of a surrogate pair"),
+    ("number", {"inputs": [[]]}, "an empty list as a missing number"),
+    ("number", {"dataframe_split": SPLIT | {"index": [0, 1]}}, "one row for an index of two"),
+    ("number", {"dataframe_split": SPLIT | {"index": [[1]]}}, "an index of lists"),
+    ("number", {"dataframe_split": SPLIT | {"data": {"age": [5]}}}, "columns as the data of a split"),
+    ("number", {"dataframe_split": SPLIT | {"data": None}}, "no data of a split"),
+    ("number", {"prompt": "a", "age": [5.5]}, "columns beside a language model's prompt"),
+    ("number", {"instances": [{"age": 5, "other": 1}, {"age": 5}]}, "another column in some rows alone"),
+    ("number", {"inputs": {"age": [5, 6], "other": [1]}}, "another column with fewer rows"),
+    ("number", {"inputs": {"age": [5], "other": [[1], [1, 2]]}}, "another column of uneven lists"),
+    ("number", {"inputs": {"age": 5, "other": [1, 2]}}, "another column's rows for a single value"),
+    ("time", {"inputs": ["now"]}, "the time of the request"),
+    ("time", {"inputs": ["2020-05-01", 2020]}, "a year as a number among times"),
+    ("motion", {"dataframe_split": {"columns": ["steps"], "data": [[[0] * 10]], "index": [7]}}, "no row named 0"),
+    ("motion", {"dataframe_records": [{"steps": [0, True, "1"] + [0] * 7}]}, "a boolean among texts of numbers"),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "why"), OTHER_ANSWERS, ids=[why for _, _, why in OTHER_ANSWERS])
+def test_what_is_known_to_be_answered_otherwise_still_is(name: str, body: Any, why: str) -> None:
+    with pytest.raises(AssertionError):
+        assert_same(name, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("number", {"age": pa.array([5])}),
+        ("number", {"age": pa.array([True])}),
+        ("text", {"note": pa.array([MOMENT])}),
+        ("text", {"note": pa.array([b"a"])}),
+        ("text", {"note": pa.array([["a"]])}),
+        ("motion", {"steps": pa.array([np.zeros((5, 2)).tolist()], pa.list_(pa.list_(pa.float32())))}),
+    ],
+)
+def test_parquet_types_known_to_be_taken_otherwise_still_are(name: str, columns: dict[str, pa.Array]) -> None:
+    with pytest.raises(AssertionError):
+        assert_same(name, packed(**columns), PARQUET)
+
+
+@pytest.mark.parametrize(("name", "body"), [("text", "note\na\n"), ("number", "age\n1,2\n"), ("number", 'age\n"1"2\n')])
+def test_tables_known_to_be_read_otherwise_still_are(name: str, body: str) -> None:
+    with pytest.raises(AssertionError):
+        assert_same(name, body.encode(), CSV)

@@ -62,7 +62,7 @@ def test_a_damaged_graph_is_refused_and_taken_once_it_is_mended(
         ready = good(server.get("/ready")).json()
         assert ready["status"] == "degraded"
         assert f"{TASK}/{MLP}" in json.dumps(ready)
-        eventually(lambda: 'serving_refused_version{' in server.get("/metrics").text)
+        eventually(lambda: "serving_refused_version{" in server.get("/metrics").text)
         assert 'serving_swap_failures_total{model="churn",reference="Production"} 1.0' in server.get("/metrics").text
         assert "version refused" in server.log
         graph.write_bytes(kept)
@@ -96,9 +96,7 @@ def test_a_contract_that_refuses_old_requests_needs_the_operators_word(registry:
         eventually(lambda: server.post("/predict", **narrow).status_code == 200, SOON)
 
 
-def test_a_move_is_followed_within_two_seconds_by_every_worker_and_address(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_a_move_is_followed_within_two_seconds_by_every_worker_and_address(registry: Registry, tmp_path: Path) -> None:
     own = Own(registry)
     with serving(registry, tmp_path, *DEFAULT, "--workers", "2") as server:
         for number, other in ((MLP, LOGISTIC), (LOGISTIC, MLP)):
