@@ -434,7 +434,8 @@ KNOWN: list[tuple[str, Sent, int, int]] = [
 def test_what_is_known_to_be_answered_otherwise_still_is(
     pairs: dict[str, Pair], why: str, sent: Sent, theirs: int, ours: int
 ) -> None:
-    assert tuple(answer.status_code for answer in pairs[sent.task].ask(sent)) == (theirs, ours)
+    both = Pair(pairs[sent.task].mlflow, pairs[sent.task].ours)  # after a 500 MLflow closes the connection
+    assert tuple(answer.status_code for answer in both.ask(sent)) == (theirs, ours)
 
 
 def test_refusals_of_mlflow_quote_the_rows_and_ours_do_not(pairs: dict[str, Pair]) -> None:
@@ -459,7 +460,7 @@ def test_the_scoring_client_of_mlflow_asks_this_server(pairs: dict[str, Pair]) -
         ScoringServerClient("127.0.0.1", urlsplit(address).port)
         for address in (pairs["people"].mlflow, pairs["people"].ours)
     )
-    assert ours.ping().status_code == 200
+    ours.ping()  # fails if there is no answer of status 200
     assert ours.get_version() == theirs.get_version()
     table = pd.DataFrame([ROW, ROW | {"age": None, "plan": None}])
     pd.testing.assert_frame_equal(ours.invoke(table).get_predictions(), theirs.invoke(table).get_predictions())
