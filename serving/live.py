@@ -1,0 +1,202 @@
+"""Which version answers for which address, kept in step with the registry by every worker for itself."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+
+from serving.follow import artifacts, state
+from serving.follow.artifacts import Faulty
+from serving.follow.follower import AGAIN, place
+from serving.follow.state import State, Version
+from serving.protocol.errors import Refused
+from serving.served import Served, load
+from serving.settings import Settings
+from serving.watch.counts import Counts
+
+LOOK = 0.2  # seconds between two looks at the state
+KEPT = 8  # versions asked for by number that stay loaded
+
+log = logging.getLogger("serving.live")
+
+
+class Slot:
+    """An address that moves: a stage or an alias of a model, and the version that answers for it."""
+
+    def __init__(self, name: str, reference: str) -> None:
+        self.name = name
+        self.reference = reference
+        self.served: Served | None = None
+        self.fault = ""
+        """Why the version that the registry names is not the one that answers."""
+        self.refused: Version | None = None
+        self.since = 0.0
+        self.tried = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.reference}"
+
+
+class Live:
+    """All addresses of one worker."""
+
+    def __init__(self, settings: Settings, counts: Counts) -> None:
+        self.settings = settings
+        self.counts = counts
+        self.folder = place(settings.copy, settings.registry)
+        self.state = State(settings.registry)
+        self.slots: dict[str, Slot] = {}
+        self.loaded: dict[str, Served] = {}
+        self.numbers: OrderedDict[str, Served] = OrderedDict()
+        self.stamp = (0, 0)
+        self.complete = False
+        self.loading: dict[str, asyncio.Task[Served]] = {}
+
+    async def start(self) -> None:
+        """Load what the registry names, the default first."""
+        self._look()
+        for name, version in sorted(self.state.named().items(), key=lambda one: one[0] != self.settings.default):
+            await self._move(name, version)
+        self.complete = True
+
+    async def follow(self) -> None:
+        """Keep step until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                if self._look() or any(slot.fault and time.monotonic() > slot.tried + AGAIN for slot in self.slots.values()):
+                    await self.keep_step()
+            except Exception:
+                log.exception("the state of the registry could not be followed")
+
+    def _look(self) -> bool:
+        """Whether the state is another than at the last look."""
+        try:
+            found = (self.folder / state.STATE).stat()
+        except OSError:
+            return False
+        if (found.st_mtime_ns, found.st_ino) == self.stamp:
+            return False
+        fresh = state.read(self.folder)
+        if fresh is None:
+            return False
+        self.stamp, self.state = (found.st_mtime_ns, found.st_ino), fresh
+        return True
+
+    async def keep_step(self) -> None:
+        """Have every address answer with the version that the registry names."""
+        named = self.state.named()
+        for name in self.slots.keys() - {key.lower() for key in named}:
+            del self.slots[name]
+        for name, version in named.items():
+            await self._move(name, version)
+        known = {str(version) for version in self.state.versions}
+        for name in [name for name in self.numbers if name not in known]:
+            del self.numbers[name]
+        used = {slot.served.name for slot in self.slots.values() if slot.served}
+        self.loaded = {name: one for name, one in self.loaded.items() if name in used}
+
+    async def _move(self, name: str, version: Version) -> None:
+        slot = self.slots.get(name.lower())
+        if slot is None:
+            slot = self.slots[name.lower()] = Slot(version.name, name.removeprefix(f"{version.name}/"))
+        now = slot.served
+        if now is not None and (now.version.number, now.version.digest) == (version.number, version.digest):
+            slot.fault, slot.refused = "", None
+            return
+        slot.tried = time.monotonic()
+        try:
+            if fault := self.state.faults.get(str(version)):
+                raise Faulty(fault)
+            served = await self._load(version)
+            if now is not None and not self.settings.allow_contract_change:
+                if reason := served.contract.refuses_requests_of(now.contract):
+                    raise Faulty(
+                        f"its contract refuses requests that {now.name} answers: {reason}; "
+                        "start the server with --allow-contract-change if its clients know"
+                    )
+        except Faulty as fault:
+            self._refuse(slot, version, str(fault))
+            return
+        slot.served, slot.fault, slot.refused = served, "", None
+        slot.since = self.state.moved.get(name, time.time())
+        if now is not None or self.complete:
+            self.counts.add("serving_swaps", (slot.name, slot.reference))
+            log.info("swapped in", extra={"address": str(slot), "version": served.name, "before": now.name if now else ""})
+
+    def _refuse(self, slot: Slot, version: Version, why: str) -> None:
+        if why != slot.fault:
+            stays = slot.served.name if slot.served else "nothing"
+            log.error("version refused", extra={"address": str(slot), "version": str(version), "stays": stays, "why": why})
+            self.counts.add("serving_swap_failures", (slot.name, slot.reference))
+        slot.fault, slot.refused = why, version
+
+    async def _load(self, version: Version) -> Served:
+        name = str(version)
+        found = self.loaded.get(name)
+        if found is None or found.version.digest != version.digest:
+            found = self.loaded[name] = await asyncio.to_thread(self._open, version)
+        return found
+
+    def _open(self, version: Version) -> Served:
+        if not version.digest:
+            raise Faulty(f"{version} is no graph of this project")
+        folder: Path = artifacts.ensure(self.folder, version, self.settings.registry)
+        timed = partial(self._observe, version.name, str(version.number))
+        return load(version, folder, timed)
+
+    def _observe(self, name: str, number: str, phase: str, seconds: float) -> None:
+        self.counts.timed("serving_phase_seconds", (name, number, phase)).observe(seconds)
+
+    def default(self) -> str:
+        """The address behind the paths that name none: the operator's, or that of the only model there is."""
+        if self.settings.default:
+            return self.settings.default
+        names = {version.name for version in self.state.versions}
+        return f"{names.pop()}/Production" if len(names) == 1 else ""
+
+    def slot(self, name: str, reference: str) -> Slot:
+        """The slot of a stage or of an alias.
+
+        Raises:
+            Refused: no version is named so, or none of those named so could be loaded.
+        """
+        slot = self.slots.get(f"{name}/{reference}".lower())
+        if slot is None:
+            raise unknown(name, reference)
+        return slot
+
+    async def numbered(self, name: str, number: str) -> Served:
+        """A version by its number, loaded when it is first asked for."""
+        key = f"{name}/{number}"
+        found = self.numbers.get(key) or self.loaded.get(key)
+        if found is None:
+            version = next((one for one in self.state.versions if str(one) == key), None)
+            if version is None:
+                raise unknown(name, number)
+            if key not in self.loading:
+                self.loading[key] = asyncio.get_running_loop().create_task(asyncio.to_thread(self._open, version))
+            try:
+                found = await asyncio.shield(self.loading[key])
+            except Faulty as fault:
+                log.error("version refused", extra={"address": key, "why": str(fault)})
+                raise unavailable(key) from None
+            finally:
+                self.loading.pop(key, None)
+        self.numbers[key] = found
+        self.numbers.move_to_end(key)
+        while len(self.numbers) > KEPT:
+            self.numbers.popitem(last=False)
+        return found
+
+
+def unknown(name: str, reference: str) -> Refused:
+    """Nothing is registered under an address."""
+    return Refused(404, "RESOURCE_DOES_NOT_EXIST", f"no version of {name!r} is {reference!r}; GET /models lists what is live")
+
+
+def unavailable(address: str) -> Refused:
+    """A version is registered, but fails its checks."""
+    return Refused(503, "TEMPORARILY_UNAVAILABLE", f"{address} cannot be loaded; GET /ready says why", ((b"retry-after", b"5"),))

@@ -1,0 +1,185 @@
+"""Well-formed JSON requests of MLflow's protocol, decoded straight into a contract's types; all others are left."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from serving.contract import Column, Contract
+from serving.graph import Feeds
+from serving.protocol.errors import invalid
+from serving.protocol.tensors import times
+
+TYPES: dict[str, Any] = {
+    "number": float | None,
+    "boolean": bool | float | None,
+    "category": str | None,
+    "text": str | None,
+    "time": str | None,
+}
+KNOWN = 64  # orders of columns that are remembered
+
+Rows = list[tuple[Any, ...]]
+
+
+class Split(Struct, forbid_unknown_fields=True):
+    """`dataframe_split`."""
+
+    columns: tuple[str, ...]
+    data: Raw
+    index: list[int] | UnsetType = UNSET
+
+
+class Table:
+    """Requests for a contract of columns: rows as tuples in the contract's order, which can be scored together."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        columns = contract.columns
+        kinds = [column.kind for column in columns]
+        self.numbers = [place for place, kind in enumerate(kinds) if kind in ("number", "boolean")]
+        self.booleans = [contract.names[place] for place, kind in enumerate(kinds) if kind == "boolean"]
+        self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
+        self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
+        fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
+        names = {f"c{place}": column.name for place, column in enumerate(columns)}
+        row = msgspec.defstruct("Row", fields, rename=names)
+        lists = [(f"c{place}", list[TYPES[column.kind]]) for place, column in enumerate(columns)]  # type: ignore[misc]
+        body = msgspec.defstruct(
+            "Body",
+            [
+                ("dataframe_split", Split | UnsetType, UNSET),
+                ("dataframe_records", list[row] | UnsetType, UNSET),  # type: ignore[valid-type]
+                ("instances", list[row] | UnsetType, UNSET),  # type: ignore[valid-type]
+                ("inputs", msgspec.defstruct("Columns", lists, rename=names) | UnsetType, UNSET),
+            ],
+            forbid_unknown_fields=True,
+        )
+        self.decode = msgspec.json.Decoder(body).decode
+        self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
+
+    def rows(self, body: bytes) -> Rows | None:
+        """The rows of a request; None leaves it to the parser that takes all that MLflow takes."""
+        try:
+            request: Any = self.decode(body)
+            given = (request.dataframe_split, request.dataframe_records, request.instances, request.inputs)
+            if given.count(UNSET) != 3:
+                return None
+            split, records, instances, inputs = given
+            if split is not UNSET:
+                return self._split(split)
+            if inputs is not UNSET:
+                columns = msgspec.structs.astuple(inputs)
+                return list(zip(*columns, strict=True)) or None
+            return list(map(msgspec.structs.astuple, records if records is not UNSET else instances)) or None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+    def _split(self, split: Split) -> Rows | None:
+        order = self._order(split.columns)
+        if order is None:
+            return None
+        decode, pick = order
+        rows = decode(split.data)
+        if split.index is not UNSET and len(split.index) != len(rows):
+            return None
+        return (rows if pick is None else list(map(pick, rows))) or None
+
+    def _order(self, columns: tuple[str, ...]) -> tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None:
+        if columns in self.orders:
+            return self.orders[columns]
+        names = self.contract.names
+        found = None
+        if set(names) <= set(columns) and len(set(columns)) == len(columns):
+            types = {column.name: TYPES[column.kind] for column in self.contract.columns}
+            row = tuple[tuple(types.get(name, Any) for name in columns)]  # type: ignore[misc]
+            pick = None if columns == names else itemgetter(*(columns.index(name) for name in names))
+            if pick is not None and len(names) == 1:
+                place = columns.index(names[0])
+                pick = lambda row: (row[place],)  # noqa: E731
+            found = (msgspec.json.Decoder(list[row]).decode, pick)
+        if len(self.orders) < KNOWN:
+            self.orders[columns] = found
+        return found
+
+    def feeds(self, rows: Rows) -> Feeds:
+        """The graph's inputs.
+
+        Raises:
+            Refused: a value is none that its column allows.
+        """
+        columns, names = tuple(zip(*rows, strict=True)), self.contract.names
+        feeds: Feeds = {}
+        if self.numbers:
+            with np.errstate(over="ignore"):
+                block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
+            if np.isinf(block).any():
+                place = int(np.isinf(block).any(axis=1).argmax())
+                raise invalid(f"{names[self.numbers[place]]}: a value is not finite, or too large for float32")
+            block = block.reshape(len(self.numbers), -1, 1)
+            feeds = dict(zip([names[place] for place in self.numbers], block, strict=True))
+        for name in self.booleans:
+            values = feeds[name]
+            if not (np.isnan(values) | (values == 0) | (values == 1)).all():
+                raise invalid(f"{name}: a value is neither true nor false nor null")
+        for place in self.texts:
+            texts = columns[place]
+            if None in texts:
+                texts = tuple("" if text is None else text for text in texts)
+            feeds[names[place]] = np.array(texts, dtype=object).reshape(-1, 1)
+        for place in self.times:
+            feeds[names[place]] = times(columns[place], names[place])
+        return feeds
+
+
+class Tensor:
+    """Requests for a contract whose only input is an image or a sequence."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.column: Column = contract.columns[0]
+        cell: Any = float
+        for _ in self.column.shape:
+            cell = list[cell]
+        named = msgspec.defstruct("Row", [("cell", cell)], rename={"cell": self.column.name})
+        columns = msgspec.defstruct("Columns", [("cell", list[cell])], rename={"cell": self.column.name})
+        body = msgspec.defstruct(
+            "Body", [("instances", list[named] | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)],  # type: ignore[valid-type]
+            forbid_unknown_fields=True,
+        )
+        self.decode = msgspec.json.Decoder(body).decode
+
+    def rows(self, body: bytes) -> Rows | None:
+        """The rows of a request, each with its one cell; None leaves it to the other parser."""
+        try:
+            request: Any = self.decode(body)
+            if (request.instances is UNSET) == (request.inputs is UNSET):
+                return None
+            cells = request.inputs.cell if request.inputs is not UNSET else [one.cell for one in request.instances]
+            tensor = np.array(cells, dtype=np.float32)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        if tensor.shape[1:] != self.column.shape or not len(tensor):
+            return None
+        return list(zip(tensor, strict=True))
+
+    def feeds(self, rows: Rows) -> Feeds:
+        """The graph's inputs.
+
+        Raises:
+            Refused: a number is outside the column's range.
+        """
+        cells = np.stack([row[0] for row in rows])
+        if not ((cells >= self.column.low) & (cells <= self.column.high)).all():
+            raise invalid(
+                f"{self.column.name}: a value lies outside {self.column.low:g} to {self.column.high:g}, or is missing"
+            )
+        return {self.column.name: cells}
+
+
+def requests_of(contract: Contract) -> Table | Tensor:
+    """How the requests of a contract are read."""
+    return Tensor(contract) if contract.tensor else Table(contract)

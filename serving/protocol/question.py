@@ -1,0 +1,16 @@
+"""What a request asks, in whichever protocol it came."""
+
+from typing import Any, NamedTuple
+
+from serving.graph import Feeds
+from serving.protocol.fast import Rows
+
+
+class Question(NamedTuple):
+    """Rows to score: as tuples that can be scored together with others', or as a graph's inputs."""
+
+    count: int
+    rows: Rows | None = None
+    feeds: Feeds | None = None
+    options: Any = None
+    """What the writer of the answer needs to know."""

@@ -1,0 +1,53 @@
+"""One version, ready to answer."""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from serving import graph as graphs
+from serving.contract import Contract
+from serving.follow.artifacts import Faulty
+from serving.follow.state import Version
+from serving.graph import Feeds, Graph
+from serving.protocol import answers, fast
+from serving.protocol.errors import Refused
+from serving.protocol.loose import parse
+from serving.together import Observe, Scores, Together
+
+
+class Served:
+    """A version's graph with all that reads its requests and writes its answers."""
+
+    def __init__(self, version: Version, graph: Graph, example: dict[str, object], observe: Observe) -> None:
+        self.version = version
+        self.name = str(version)
+        self.header = (b"x-model-version", self.name.encode("ascii", "replace"))
+        self.graph = graph
+        self.contract: Contract = graph.contract
+        self.example = example
+        self.reader = fast.requests_of(graph.contract)
+        self.together = Together(graph, self.reader, observe)
+        self.records = answers.records_of(graph.contract)
+        self.loaded = time.time()
+
+    def score(self, feeds: Feeds) -> Scores:
+        """The scores of rows that are inputs already, now."""
+        labels, probabilities = self.graph.score(feeds)
+        return labels.tolist(), probabilities.tolist()
+
+
+def load(version: Version, folder: Path, observe: Observe, threads: int = 1) -> Served:
+    """Open a version from the local copy, once its digest, its contract and its own example are found good.
+
+    Raises:
+        Faulty: it is not good; the message says why.
+    """
+    graph = Graph(graphs.content(folder), version.digest, threads)
+    example = graphs.example(folder)
+    try:
+        feeds = parse(msgspec.json.encode(example), "application/json", graph.contract)
+    except Refused as refused:
+        raise Faulty(f"its contract refuses its own example: {refused.message}") from None
+    graph.prove(feeds)
+    return Served(version, graph, example, observe)

@@ -1,0 +1,117 @@
+"""Scoring whatever is ready in one turn of the event loop in one call of the graph."""
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from serving.graph import Graph
+from serving.protocol.errors import Refused
+from serving.protocol.fast import Rows, Table, Tensor
+
+Scores = tuple[list[str], list[list[float]]]
+"""Labels and class probabilities, a list for each row."""
+Observe = Callable[[str, float], None]
+
+MOST = 4096  # rows of one call
+INLINE = 0.002  # seconds that a call may hold the event loop
+
+
+class Together:
+    """The requests of one graph that wait for their scores.
+
+    Nothing is waited for: a request that is alone is scored alone. Rows scored together may differ from the same
+    rows scored alone in the last digit of a float32.
+    """
+
+    def __init__(self, graph: Graph, reader: Table | Tensor, observe: Observe) -> None:
+        self.graph = graph
+        self.reader = reader
+        self.observe = observe
+        self.waiting: list[tuple[Rows, asyncio.Future[Scores]]] = []
+        self.scheduled = False
+        self.aside: asyncio.Task[None] | None = None
+
+    def ask(self, rows: Rows) -> "asyncio.Future[Scores]":
+        """The scores of some rows, at the end of this turn of the loop.
+
+        Raises:
+            Refused: out of the future, where a value is none that its column allows.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Scores] = loop.create_future()
+        self.waiting.append((rows, future))
+        if not self.scheduled and self.aside is None:
+            self.scheduled = True
+            loop.call_soon(self._turn)
+        return future
+
+    def _turn(self) -> None:
+        self.scheduled = False
+        ready, rows = [], 0
+        while self.waiting and (not ready or rows + len(self.waiting[0][0]) <= MOST):
+            ready.append(self.waiting.pop(0))
+            rows += len(ready[-1][0])
+        if rows * self.graph.seconds_a_row > INLINE:
+            self.aside = asyncio.get_running_loop().create_task(self._aside(ready))
+            return
+        self._settle(ready, self._scores([rows for rows, _ in ready]))
+        self._next()
+
+    async def _aside(self, ready: list[tuple[Rows, "asyncio.Future[Scores]"]]) -> None:
+        """In a thread, so that others are answered meanwhile."""
+        try:
+            found = await asyncio.to_thread(self._scores, [rows for rows, _ in ready])
+        except BaseException:
+            for _, future in ready:
+                future.cancel()
+            raise
+        finally:
+            self.aside = None
+        self._settle(ready, found)
+        self._next()
+
+    def _next(self) -> None:
+        if self.waiting and not self.scheduled:
+            self.scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _scores(self, parts: list[Rows]) -> "list[Scores | Exception]":
+        try:
+            labels, probabilities = self.score(parts[0] if len(parts) == 1 else [row for rows in parts for row in rows])
+        except Refused as refused:
+            if len(parts) == 1:
+                return [refused]
+            return [self._scores([rows])[0] for rows in parts]  # the others are not to suffer
+        except Exception as error:
+            return [error] * len(parts)
+        if len(parts) == 1:
+            return [(labels, probabilities)]
+        found: list[Scores | Exception] = []
+        start = 0
+        for rows in parts:
+            end = start + len(rows)
+            found.append((labels[start:end], probabilities[start:end]))
+            start = end
+        return found
+
+    def score(self, rows: Rows) -> Scores:
+        """The scores of some rows, now."""
+        start = perf_counter()
+        feeds = self.reader.feeds(rows)
+        ready = perf_counter()
+        labels, probabilities = self.graph.score(feeds)
+        found = labels.tolist(), probabilities.tolist()
+        self.observe("validate", ready - start)
+        self.observe("score", perf_counter() - ready)
+        return found
+
+    @staticmethod
+    def _settle(ready: list[tuple[Rows, "asyncio.Future[Scores]"]], found: "list[Scores | Exception]") -> None:
+        for (_, future), scores in zip(ready, found, strict=True):
+            if future.done():  # the client has gone
+                continue
+            if isinstance(scores, Exception):
+                future.set_exception(scores)
+            else:
+                future.set_result(scores)
