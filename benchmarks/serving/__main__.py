@@ -20,6 +20,9 @@ ALIKE = (OURS, MLFLOW, GRAPH)
 """Servers whose answers must be equal; a naive one computes in the precision that its JSON happens to have."""
 
 
+Answers = tuple[Server, list[list[float]]]
+
+
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="how often every server is measured")] = 3,
     seconds: Annotated[int, typer.Option(min=1, help="of each slice of load, at least")] = 2,
@@ -53,9 +56,10 @@ def _measure(rounds: int, seconds: int, only: list[str]) -> list[Round]:
             raise RuntimeError(f"--only {' --only '.join(only)} names no server; there are {names}")
         for turn in range(rounds):
             first = turn * len(named) // rounds  # every round begins with another server
-            one, answers = Round(), dict[Server, list[list[float]]]()
+            one, answers = Round(), list[Answers]()
             for server in named[first:] + named[:first]:
-                sample, answers[server] = measure.measure(server, models, seconds, folder)
+                sample, rows = measure.measure(server, models, seconds, folder)
+                answers.append((server, rows))
                 one[server.name, server.family] = sample
                 told = ", ".join(
                     f"{figure.key} {figure.show(sample[figure.key])}" for figure in FIGURES if figure.key in sample
@@ -67,9 +71,9 @@ def _measure(rounds: int, seconds: int, only: list[str]) -> list[Round]:
     return found
 
 
-def _compare(answers: dict[Server, list[list[float]]]) -> None:
+def _compare(answers: list[Answers]) -> None:
     for family in servers.FAMILIES:
-        alike = [(server, rows) for server, rows in answers.items() if server.family == family and server.name in ALIKE]
+        alike = [(server, rows) for server, rows in answers if server.family == family and server.name in ALIKE]
         for server, rows in alike[1:]:
             first, expected = alike[0]
             pairs = zip(rows, expected, strict=True)

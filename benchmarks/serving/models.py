@@ -1,6 +1,8 @@
 """The measured versions, and their native models as users of MLflow and of pickles would have them."""
 
+import logging
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ def prepare(task: str, folder: Path) -> Models:
     """
     if not (PREPARED / task / "test.parquet").is_file():
         raise RuntimeError(f"no prepared rows in {PREPARED / task}; make them with `make repro TASK={task}`")
-    import mlflow
+    from training.tracking import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # warns of pickles, which users of MLflow have
+    warnings.simplefilter("ignore")
     contract = Contract.load(PREPARED / task)
     rows = pd.read_parquet(PREPARED / task / "test.parquet").head(2 * 10_000)
     registry = mlflow.get_tracking_uri()

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.serving.load import Body
 from benchmarks.serving.servers import HOST, Server, environment
 
-ROOT = Path(__file__).parents[2]
 POLL = 0.005
 LONGEST_START = 180
 LONGEST_ANSWER = 120
@@ -82,15 +82,16 @@ def running(server: Server, body: Body, log: Path) -> Iterator[Running]:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     command = [part.replace("{port}", str(port)) for part in server.command]
-    with log.open("wb") as output:
+    # an empty folder each time: nothing that an earlier start kept is at hand
+    with tempfile.TemporaryDirectory(prefix="server-") as folder, log.open("wb") as output:
         clock = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(server), stdout=output, stderr=output, start_new_session=True
+            command, cwd=folder, env=environment(server), stdout=output, stderr=output, start_new_session=True
         )
-    try:
-        yield Running(server, process, port, _first_answer(server, process, port, body, log, clock))
-    finally:
-        _stop(process)
+        try:
+            yield Running(server, process, port, _first_answer(server, process, port, body, log, clock))
+        finally:
+            _stop(process)
 
 
 def _first_answer(

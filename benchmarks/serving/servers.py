@@ -20,6 +20,7 @@ OURS, MLFLOW, TWO, GRAPH, NAIVE, ECHO = (
 WORKERS = 2
 HOST = "127.0.0.1"
 TASK = "flights"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Server:
     env: dict[str, str] = field(default_factory=dict)
     path: str = "/invocations"
     layouts: tuple[str, ...] = ("split", "parquet")
+    many_rows: bool = True
+    """Whether requests of very many rows are measured too."""
     tries: int = 1
     """Slices of which the best counts, where all connections may land on one of several workers."""
 
@@ -58,7 +61,7 @@ class Server:
 
 
 def prepare(folder: Path) -> Models:
-    """Models and requests; for a process that ends before the servers start, which would share its libraries' memory."""
+    """Models and requests; for a process that ends before servers start, with whose libraries it would share memory."""
     from benchmarks.serving import models
 
     return models.prepare(TASK, folder)
@@ -79,7 +82,7 @@ def of(models: Models) -> Iterator[Server]:
         ours = ("-m", "serving", "--default", version, "--port", "{port}", "--workers", "1")
         yield Server(OURS, family, (sys.executable, *ours), project)
         yield Server(MLFLOW, family, _mlflow(f"models:/{family}/1", 1), natives)
-        yield Server(TWO, family, _mlflow(f"models:/{family}/1", WORKERS), natives, tries=3)
+        yield Server(TWO, family, _mlflow(f"models:/{family}/1", WORKERS), natives, many_rows=False, tries=3)
         yield Server(GRAPH, family, _mlflow(f"models:/{version}", 1), project)
         if family in models.pickles:
             options = ("--bind", HOST + ":{port}", "--workers", str(WORKERS), "benchmarks.serving.naive:app")
@@ -93,6 +96,7 @@ def _mlflow(uri: str, workers: int) -> tuple[str, ...]:
 
 
 def environment(server: Server) -> dict[str, str]:
-    """The variables that a server is started with; this Python's commands come first, as MLflow looks for uvicorn."""
+    """The variables that a server is started with, wherever; MLflow looks for this Python's uvicorn in the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **server.env}
+    always = {"PATH": path, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**os.environ, **always, **server.env}
