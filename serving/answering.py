@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
-from serving.live import Live, Slot
+from serving.live import Live, unavailable
 from serving.protocol.errors import Refused
 from serving.protocol.question import Question
 from serving.served import Served
@@ -34,6 +34,9 @@ class Talk(Protocol):
     def write(self, served: Served, question: Question, scores: Scores) -> bytes:
         """The answer's body."""
 
+    def refuse(self, refused: Refused) -> bytes:
+        """The body of a refusal."""
+
 
 class Route(NamedTuple):
     """Where a path leads: a protocol, and the address of a version."""
@@ -42,6 +45,8 @@ class Route(NamedTuple):
     talk: Talk
     name: str
     reference: str
+    key: str
+    """`<name>/<reference>` in lower case."""
 
 
 class Asked:
@@ -63,6 +68,7 @@ class Answering:
         self.live = live
         self.counts = counts
         self.limits = live.settings.limits
+        self.slots = live.slots
         self.open: set[Asked] = set()
         self.id = f"{os.getpid():x}-{os.urandom(4).hex()}-"
         self.number = itertools.count()
@@ -76,11 +82,15 @@ class Answering:
         status, extra, kind, rows = 200, (), b"application/json", 0
         self.open.add(asked)
         try:
-            served = await self._version(route)
-            body = await self._body(headers, receive, asked)
+            slot = self.slots.get(route.key)
+            served = slot.served if slot is not None else None
+            if served is None:
+                served = await self._numbered(route)
+            body = await self._body(headers, receive)
+            asked.complete = True
             content, rows = await self._scored(route.talk, served, body, headers.get(b"content-type"))
         except Refused as refused:
-            content, status, extra = refused.body(), refused.status, refused.headers
+            content, status, extra = route.talk.refuse(refused), refused.status, refused.headers
             kind = b"text/plain; charset=utf-8" if refused.plain else kind
             self.counts.add("serving_refusals", (route.name, refused.code))
         except asyncio.CancelledError:
@@ -88,13 +98,16 @@ class Answering:
                 raise
             asked.task.uncancel()
             refused = self._late(asked)
-            content, status = refused.body(), refused.status
+            content, status = route.talk.refuse(refused), refused.status
             self.counts.add("serving_refusals", (route.name, refused.code))
         except Gone:
             return
         except Exception:
             log.exception("a request failed", extra={"request": request_id.decode("latin-1")})
-            content, status = Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id").body(), 500
+            content, status = (
+                Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id").body(),
+                500,
+            )
         finally:
             self.open.discard(asked)
         version = served.header if served else None
@@ -110,28 +123,23 @@ class Answering:
         self._count(route, served, status, rows, perf_counter() - asked.start)
 
     def _count(self, route: Route, served: Served | None, status: int, rows: int, seconds: float) -> None:
-        number = str(served.version.number) if served else ""
-        counts = self.counts
-        known = served is not None or status != 404
-        labels = (route.name, route.reference, number) if known else ("", "", "")
-        counts.timed("serving_request_seconds", (*labels, route.protocol, str(status))).observe(seconds)
-        if rows:
-            counts.add("serving_rows", (route.name, number), rows)
+        if served is None:
+            labels = ("", "", "", route.protocol, str(status))  # an address that nothing answers for is no label
+            self.counts.timed("serving_request_seconds", labels).observe(seconds)
+            return
+        served.timed(route.reference, route.protocol, status).observe(seconds)
+        served.rows.amount += rows
 
-    async def _version(self, route: Route) -> Served:
+    async def _numbered(self, route: Route) -> Served:
+        """The version of a route whose address has none in memory."""
         if route.reference.isdecimal():
             return await self.live.numbered(route.name, route.reference)
-        slot: Slot = self.live.slot(route.name, route.reference)
-        if slot.served is None:
-            from serving.live import unavailable
+        raise unavailable(str(self.live.slot(route.name, route.reference)))
 
-            raise unavailable(str(slot))
-        return slot.served
-
-    async def _body(self, headers: Headers, receive: Receive, asked: Asked) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
         most = self.limits.body
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > most:
+        length = headers.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > most:
             raise too_large(most)
         message = await receive()
         body: bytes = message.get("body", b"")
@@ -146,34 +154,35 @@ class Answering:
             body = b"".join(parts)
         if message["type"] == "http.disconnect":
             raise Gone
-        asked.complete = True
         if len(body) > most:
             raise too_large(most)
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send it without Content-Encoding")
+        if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
+            raise Refused(
+                415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send it without Content-Encoding"
+            )
         return body
 
     async def _scored(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> tuple[bytes, int]:
         if len(body) > LARGE:
             return await asyncio.to_thread(self._whole, talk, served, body, content_type)
-        timed = self.counts.timed
-        name, number = served.version.name, str(served.version.number)
         start = perf_counter()
         question = self._read(talk, served, body, content_type)
-        timed("serving_phase_seconds", (name, number, "parse")).observe(perf_counter() - start)
+        served.parsed.observe(perf_counter() - start)
         if question.rows is not None:
             scores = await served.together.ask(question.rows)
         else:
             scores = served.score(question.feeds or {})
         start = perf_counter()
         content = talk.write(served, question, scores)
-        timed("serving_phase_seconds", (name, number, "encode")).observe(perf_counter() - start)
+        served.encoded.observe(perf_counter() - start)
         return content, question.count
 
     def _whole(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> tuple[bytes, int]:
         """All of a large request, so that the small ones of others are answered meanwhile."""
         question = self._read(talk, served, body, content_type)
-        scores = served.together.score(question.rows) if question.rows is not None else served.score(question.feeds or {})
+        scores = (
+            served.together.score(question.rows) if question.rows is not None else served.score(question.feeds or {})
+        )
         return talk.write(served, question, scores), question.count
 
     def _read(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> Question:
@@ -199,6 +208,9 @@ class Answering:
         if asked.complete:
             return Refused(504, "DEADLINE_EXCEEDED", f"no answer within {self.limits.seconds:g} s")
         return Refused(408, "REQUEST_TIMEOUT", f"the body did not arrive within {self.limits.seconds:g} s")
+
+
+FAILED = Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id")
 
 
 class Gone(Exception):

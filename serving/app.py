@@ -1,6 +1,7 @@
 """The ASGI application of a worker: scoring by a look-up, all else through Starlette."""
 
 import asyncio
+import gc
 import os
 from functools import cached_property
 from typing import Any
@@ -68,9 +69,9 @@ class Application:
             parts = parts[1:]
         if len(parts) == 1 and parts[0] in TALKS and default:
             name, _, reference = default.rpartition("/")
-            found = Route(parts[0], TALKS[parts[0]], name, reference)
+            found = Route(parts[0], TALKS[parts[0]], name, reference, default.lower())
         elif len(parts) == 4 and parts[0] == "models" and parts[3] in TALKS:
-            found = Route(parts[3], TALKS[parts[3]], parts[1], parts[2])
+            found = Route(parts[3], TALKS[parts[3]], parts[1], parts[2], f"{parts[1]}/{parts[2]}".lower())
         if len(self.routes) < ROUTES:
             self.routes[path] = found
         return found
@@ -79,6 +80,8 @@ class Application:
         await receive()
         logs.to_stderr(self.log)
         await self.live.start()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
         tasks = [
             asyncio.get_running_loop().create_task(work)
             for work in (self.live.follow(), self.answering.watch(), self._keep_counts())

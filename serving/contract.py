@@ -45,7 +45,9 @@ class Contract(msgspec.Struct, frozen=True, dict=True):
             if (new.kind, new.shape) != (before.kind, before.shape):
                 return f"{new.name} is now {_described(new)}, before {_described(before)}"
             if new.low > before.low or new.high < before.high:
-                return f"{new.name} lies now in {new.low:g} to {new.high:g}, before in {before.low:g} to {before.high:g}"
+                return (
+                    f"{new.name} lies now in {new.low:g} to {new.high:g}, before in {before.low:g} to {before.high:g}"
+                )
         if lost := [name for name in old.classes if name not in self.classes]:
             return f"it has no class {', '.join(lost)}"
         return ""

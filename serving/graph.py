@@ -51,7 +51,9 @@ class Graph:
         """Whether inputs and outputs are those of its contract."""
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         if {one.name for one in inputs} != set(self.contract.names):
-            raise Faulty(f"its inputs are {[one.name for one in inputs]}, its contract's are {list(self.contract.names)}")
+            raise Faulty(
+                f"its inputs are {[one.name for one in inputs]}, its contract's are {list(self.contract.names)}"
+            )
         shapes = {one.name: one.shape for one in outputs}
         if not {LABEL, PROBABILITIES} <= shapes.keys():
             raise Faulty(f"its outputs are {list(shapes)}, expected {LABEL} and {PROBABILITIES}")
@@ -91,7 +93,9 @@ class Graph:
                 and bool((probabilities >= 0).all())
             )
             if not good:
-                raise Faulty("its answer to its own example is no label with probabilities of its classes that sum to 1")
+                raise Faulty(
+                    "its answer to its own example is no label with probabilities of its classes that sum to 1"
+                )
 
 
 def example(folder: Path) -> dict[str, object]:

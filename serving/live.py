@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from functools import partial
 from pathlib import Path
 
 from serving.follow import artifacts, state
@@ -66,7 +65,9 @@ class Live:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                if self._look() or any(slot.fault and time.monotonic() > slot.tried + AGAIN for slot in self.slots.values()):
+                if self._look() or any(
+                    slot.fault and time.monotonic() > slot.tried + AGAIN for slot in self.slots.values()
+                ):
                     await self.keep_step()
             except Exception:
                 log.exception("the state of the registry could not be followed")
@@ -124,12 +125,16 @@ class Live:
         slot.since = self.state.moved.get(name, time.time())
         if now is not None or self.complete:
             self.counts.add("serving_swaps", (slot.name, slot.reference))
-            log.info("swapped in", extra={"address": str(slot), "version": served.name, "before": now.name if now else ""})
+            log.info(
+                "swapped in", extra={"address": str(slot), "version": served.name, "before": now.name if now else ""}
+            )
 
     def _refuse(self, slot: Slot, version: Version, why: str) -> None:
         if why != slot.fault:
             stays = slot.served.name if slot.served else "nothing"
-            log.error("version refused", extra={"address": str(slot), "version": str(version), "stays": stays, "why": why})
+            log.error(
+                "version refused", extra={"address": str(slot), "version": str(version), "stays": stays, "why": why}
+            )
             self.counts.add("serving_swap_failures", (slot.name, slot.reference))
         slot.fault, slot.refused = why, version
 
@@ -144,11 +149,7 @@ class Live:
         if not version.digest:
             raise Faulty(f"{version} is no graph of this project")
         folder: Path = artifacts.ensure(self.folder, version, self.settings.registry)
-        timed = partial(self._observe, version.name, str(version.number))
-        return load(version, folder, timed)
-
-    def _observe(self, name: str, number: str, phase: str, seconds: float) -> None:
-        self.counts.timed("serving_phase_seconds", (name, number, phase)).observe(seconds)
+        return load(version, folder, self.counts)
 
     def default(self) -> str:
         """The address behind the paths that name none: the operator's, or that of the only model there is."""
@@ -194,9 +195,13 @@ class Live:
 
 def unknown(name: str, reference: str) -> Refused:
     """Nothing is registered under an address."""
-    return Refused(404, "RESOURCE_DOES_NOT_EXIST", f"no version of {name!r} is {reference!r}; GET /models lists what is live")
+    return Refused(
+        404, "RESOURCE_DOES_NOT_EXIST", f"no version of {name!r} is {reference!r}; GET /models lists what is live"
+    )
 
 
 def unavailable(address: str) -> Refused:
     """A version is registered, but fails its checks."""
-    return Refused(503, "TEMPORARILY_UNAVAILABLE", f"{address} cannot be loaded; GET /ready says why", ((b"retry-after", b"5"),))
+    return Refused(
+        503, "TEMPORARILY_UNAVAILABLE", f"{address} cannot be loaded; GET /ready says why", ((b"retry-after", b"5"),)
+    )

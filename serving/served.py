@@ -13,13 +13,14 @@ from serving.graph import Feeds, Graph
 from serving.protocol import answers, fast
 from serving.protocol.errors import Refused
 from serving.protocol.loose import parse
-from serving.together import Observe, Scores, Together
+from serving.together import Scores, Together
+from serving.watch.counts import Counts, Timed
 
 
 class Served:
     """A version's graph with all that reads its requests and writes its answers."""
 
-    def __init__(self, version: Version, graph: Graph, example: dict[str, object], observe: Observe) -> None:
+    def __init__(self, version: Version, graph: Graph, example: dict[str, object], counts: Counts) -> None:
         self.version = version
         self.name = str(version)
         self.header = (b"x-model-version", self.name.encode("ascii", "replace"))
@@ -27,9 +28,26 @@ class Served:
         self.contract: Contract = graph.contract
         self.example = example
         self.reader = fast.requests_of(graph.contract)
-        self.together = Together(graph, self.reader, observe)
+        self.counts = counts
+        self.number = str(version.number)
+        self.parsed, validated, scored, self.encoded = (
+            counts.timed("serving_phase_seconds", (version.name, self.number, phase))
+            for phase in ("parse", "validate", "score", "encode")
+        )
+        self.rows = counts.counted("serving_rows", (version.name, self.number))
+        self.answered: dict[tuple[str, str, int], Timed] = {}
+        self.together = Together(graph, self.reader, validated, scored)
         self.records = answers.records_of(graph.contract)
         self.loaded = time.time()
+
+    def timed(self, reference: str, protocol: str, status: int) -> Timed:
+        """The histogram of its answers of one kind."""
+        key = (reference, protocol, status)
+        found = self.answered.get(key)
+        if found is None:
+            labels = (self.version.name, reference, self.number, protocol, str(status))
+            found = self.answered[key] = self.counts.timed("serving_request_seconds", labels)
+        return found
 
     def score(self, feeds: Feeds) -> Scores:
         """The scores of rows that are inputs already, now."""
@@ -37,7 +55,7 @@ class Served:
         return labels.tolist(), probabilities.tolist()
 
 
-def load(version: Version, folder: Path, observe: Observe, threads: int = 1) -> Served:
+def load(version: Version, folder: Path, counts: Counts, threads: int = 1) -> Served:
     """Open a version from the local copy, once its digest, its contract and its own example are found good.
 
     Raises:
@@ -50,4 +68,4 @@ def load(version: Version, folder: Path, observe: Observe, threads: int = 1) -> 
     except Refused as refused:
         raise Faulty(f"its contract refuses its own example: {refused.message}") from None
     graph.prove(feeds)
-    return Served(version, graph, example, observe)
+    return Served(version, graph, example, counts)

@@ -1,17 +1,15 @@
 """Scoring whatever is ready in one turn of the event loop in one call of the graph."""
 
 import asyncio
-from collections.abc import Callable
 from time import perf_counter
-from typing import Any
 
 from serving.graph import Graph
 from serving.protocol.errors import Refused
 from serving.protocol.fast import Rows, Table, Tensor
+from serving.watch.counts import Timed
 
 Scores = tuple[list[str], list[list[float]]]
 """Labels and class probabilities, a list for each row."""
-Observe = Callable[[str, float], None]
 
 MOST = 4096  # rows of one call
 INLINE = 0.002  # seconds that a call may hold the event loop
@@ -24,10 +22,11 @@ class Together:
     rows scored alone in the last digit of a float32.
     """
 
-    def __init__(self, graph: Graph, reader: Table | Tensor, observe: Observe) -> None:
+    def __init__(self, graph: Graph, reader: Table | Tensor, validated: Timed, scored: Timed) -> None:
         self.graph = graph
         self.reader = reader
-        self.observe = observe
+        self.validated = validated
+        self.scored = scored
         self.waiting: list[tuple[Rows, asyncio.Future[Scores]]] = []
         self.scheduled = False
         self.aside: asyncio.Task[None] | None = None
@@ -102,8 +101,8 @@ class Together:
         ready = perf_counter()
         labels, probabilities = self.graph.score(feeds)
         found = labels.tolist(), probabilities.tolist()
-        self.observe("validate", ready - start)
-        self.observe("score", perf_counter() - ready)
+        self.validated.observe(ready - start)
+        self.scored.observe(perf_counter() - ready)
         return found
 
     @staticmethod

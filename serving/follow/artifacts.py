@@ -74,7 +74,9 @@ def _fetch(version: Version, into: Path, registry: str) -> None:
     except Faulty:
         raise
     except Exception as error:  # of a file system, a server, an artifact store
-        raise Faulty(f"{version}: its files cannot be fetched from {location}: {' '.join(str(error).split())[:300]}") from None
+        raise Faulty(
+            f"{version}: its files cannot be fetched from {location}: {' '.join(str(error).split())[:300]}"
+        ) from None
 
 
 def _from_server(registry: str, path: str, into: Path) -> None:

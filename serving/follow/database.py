@@ -20,7 +20,9 @@ VERSIONS = (
 )
 ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE 1 = 1"
 TAGS = (
-    "SELECT name, version, {key}, value FROM model_version_tags WHERE {key} IN (" + ", ".join(f"'{w}'" for w in WANTED) + ")"
+    "SELECT name, version, {key}, value FROM model_version_tags WHERE {key} IN ("
+    + ", ".join(f"'{w}'" for w in WANTED)
+    + ")"
 )
 
 

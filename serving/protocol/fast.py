@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from serving.contract import Column, Contract
 from serving.graph import Feeds
 from serving.protocol.errors import invalid
 from serving.protocol.tensors import times
 
+LARGEST = float(np.finfo(np.float32).max)
 TYPES: dict[str, Any] = {
-    "number": float | None,
-    "boolean": bool | float | None,
+    "number": Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None,
+    "boolean": bool | Literal[0, 1] | None,
     "category": str | None,
     "text": str | None,
     "time": str | None,
@@ -41,8 +42,9 @@ class Table:
         columns = contract.columns
         kinds = [column.kind for column in columns]
         self.numbers = [place for place, kind in enumerate(kinds) if kind in ("number", "boolean")]
-        self.booleans = [contract.names[place] for place, kind in enumerate(kinds) if kind == "boolean"]
+        self.number_names = [contract.names[place] for place in self.numbers]
         self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
+        self.text_names = [contract.names[place] for place in self.texts]
         self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
         fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
@@ -59,6 +61,8 @@ class Table:
             forbid_unknown_fields=True,
         )
         self.decode = msgspec.json.Decoder(body).decode
+        bare = tuple[tuple(TYPES[kind] for kind in kinds)]  # type: ignore[misc]
+        self.decode_bare: Callable[[Raw], Rows] = msgspec.json.Decoder(list[bare]).decode
         self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
 
     def rows(self, body: bytes) -> Rows | None:
@@ -76,6 +80,13 @@ class Table:
                 return list(zip(*columns, strict=True)) or None
             return list(map(msgspec.structs.astuple, records if records is not UNSET else instances)) or None
         except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+    def bare_rows(self, body: Raw) -> Rows | None:
+        """Rows in the contract's order, or one; None leaves it to another."""
+        try:
+            return self.decode_bare(body)
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
     def _split(self, split: Split) -> Rows | None:
@@ -106,32 +117,24 @@ class Table:
         return found
 
     def feeds(self, rows: Rows) -> Feeds:
-        """The graph's inputs.
+        """The graph's inputs; numbers are in range by their types.
 
         Raises:
-            Refused: a value is none that its column allows.
+            Refused: a text is no time.
         """
         columns, names = tuple(zip(*rows, strict=True)), self.contract.names
         feeds: Feeds = {}
         if self.numbers:
-            with np.errstate(over="ignore"):
-                block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
-            if np.isinf(block).any():
-                place = int(np.isinf(block).any(axis=1).argmax())
-                raise invalid(f"{names[self.numbers[place]]}: a value is not finite, or too large for float32")
-            block = block.reshape(len(self.numbers), -1, 1)
-            feeds = dict(zip([names[place] for place in self.numbers], block, strict=True))
-        for name in self.booleans:
-            values = feeds[name]
-            if not (np.isnan(values) | (values == 0) | (values == 1)).all():
-                raise invalid(f"{name}: a value is neither true nor false nor null")
-        for place in self.texts:
-            texts = columns[place]
-            if None in texts:
-                texts = tuple("" if text is None else text for text in texts)
-            feeds[names[place]] = np.array(texts, dtype=object).reshape(-1, 1)
+            block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
+            feeds = dict(zip(self.number_names, block.reshape(len(self.numbers), -1, 1), strict=True))
+        if self.texts:
+            texts = [columns[place] for place in self.texts]
+            if any(None in column for column in texts):
+                texts = [tuple("" if text is None else text for text in column) for column in texts]
+            cells = np.array(texts, dtype=object).reshape(len(texts), -1, 1)
+            feeds |= zip(self.text_names, cells, strict=True)
         for place in self.times:
-            feeds[names[place]] = times(columns[place], names[place])
+            feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
         return feeds
 
 
@@ -147,7 +150,8 @@ class Tensor:
         named = msgspec.defstruct("Row", [("cell", cell)], rename={"cell": self.column.name})
         columns = msgspec.defstruct("Columns", [("cell", list[cell])], rename={"cell": self.column.name})
         body = msgspec.defstruct(
-            "Body", [("instances", list[named] | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)],  # type: ignore[valid-type]
+            "Body",
+            [("instances", list[named] | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)],  # type: ignore[valid-type]
             forbid_unknown_fields=True,
         )
         self.decode = msgspec.json.Decoder(body).decode

@@ -13,9 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from serving.follow.state import replace
 
-BOUNDS = tuple(
-    bound * power for power in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0) for bound in (1, 2.5, 5)
-)  # seconds
+BOUNDS = tuple(bound * power for power in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0) for bound in (1, 2.5, 5))  # seconds
 SUFFIX = ".counts"
 
 Labels = tuple[str, ...]
@@ -47,8 +45,14 @@ HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "serving_in_flight": ("Requests being answered.", ("worker",)),
-    "serving_version": ("Versions that are live in a worker.", ("worker", "model", "reference", "version", "family", "digest")),
-    "serving_refused_version": ("Versions that are named but refused by a worker.", ("worker", "model", "reference", "version")),
+    "serving_version": (
+        "Versions that are live in a worker.",
+        ("worker", "model", "reference", "version", "family", "digest"),
+    ),
+    "serving_refused_version": (
+        "Versions that are named but refused by a worker.",
+        ("worker", "model", "reference", "version"),
+    ),
 }
 
 
@@ -64,6 +68,12 @@ class Timed(msgspec.Struct, array_like=True):
         self.total += seconds
 
 
+class Counted(msgspec.Struct, array_like=True):
+    """A counter."""
+
+    amount: float = 0.0
+
+
 class Snapshot(msgspec.Struct):
     """All numbers of a worker."""
 
@@ -76,14 +86,21 @@ class Counts:
     """The numbers of this worker."""
 
     def __init__(self) -> None:
-        self.counters: dict[Key, float] = {}
+        self.counters: dict[Key, Counted] = {}
         self.histograms: dict[Key, Timed] = {}
         self.gauges: dict[Key, float] = {}
 
+    def counted(self, name: str, labels: Labels) -> Counted:
+        """The counter of a name and labels."""
+        key = (name, labels)
+        found = self.counters.get(key)
+        if found is None:
+            found = self.counters[key] = Counted()
+        return found
+
     def add(self, name: str, labels: Labels, amount: float = 1) -> None:
         """Raise a counter."""
-        key = (name, labels)
-        self.counters[key] = self.counters.get(key, 0) + amount
+        self.counted(name, labels).amount += amount
 
     def timed(self, name: str, labels: Labels) -> Timed:
         """The histogram of a name and labels, to observe in."""
@@ -96,7 +113,7 @@ class Counts:
     def snapshot(self) -> Snapshot:
         """All numbers as they are now."""
         return Snapshot(
-            [(name, labels, value) for (name, labels), value in self.counters.items()],
+            [(name, labels, counted.amount) for (name, labels), counted in self.counters.items()],
             [(name, labels, timed) for (name, labels), timed in self.histograms.items()],
             [(name, labels, value) for (name, labels), value in self.gauges.items()],
         )
@@ -125,9 +142,9 @@ class Summed:
                 _merge(total, snapshot, Path(f"/proc/{path.stem}").exists())
         for name, (text, labels) in COUNTERS.items():
             counter = CounterMetricFamily(name, text, labels=labels)
-            for (found, values), amount in total.counters.items():
+            for (found, values), counted in total.counters.items():
                 if found == name:
-                    counter.add_metric(values, amount)
+                    counter.add_metric(values, counted.amount)
             yield counter
         for name, (text, labels) in HISTOGRAMS.items():
             histogram = HistogramMetricFamily(name, text, labels=labels)
