@@ -90,6 +90,10 @@ def running(server: Server, body: Body, log: Path) -> Iterator[Running]:
         )
         try:
             yield Running(server, process, port, _first_answer(server, process, port, body, log, clock))
+        except RuntimeError as error:
+            if process.poll() is None:
+                raise
+            raise RuntimeError(f"{server} ended with {process.returncode}: {error}\n{_end(log)}") from None
         finally:
             _stop(process)
 
@@ -100,7 +104,7 @@ def _first_answer(
     answer = "no answer"
     while (seconds := time.perf_counter() - clock) < LONGEST_START:
         if process.poll() is not None:
-            raise RuntimeError(f"{server} ended with {process.returncode}: {_end(log)}")
+            raise RuntimeError("it did not answer once")
         try:
             status, content = _ask(port, server.path, body, body.files[0])
         except (OSError, http.client.HTTPException):
@@ -110,7 +114,9 @@ def _first_answer(
             return time.perf_counter() - clock
         answer = f"{status} {content[:300]!r}"
         time.sleep(POLL)
-    raise RuntimeError(f"{server} did not answer with 200 in {seconds:.0f} s, but {answer}: {_end(log)}")
+    raise RuntimeError(
+        f"{server} did not answer with 200 in {seconds:.0f} s, but {answer}; its log ends with\n{_end(log)}"
+    )
 
 
 def _ask(port: int, path: str, body: Body, file: Path) -> tuple[int, bytes]:
