@@ -1,4 +1,4 @@
-"""How much may be asked: requests a second of each key, requests at once, rows of one request."""
+"""How much may be asked: requests a second of each key, rows of one request."""
 
 import math
 import mmap
@@ -102,23 +102,6 @@ class Rate:
             words[place], words[place + 1] = mark, now
         self._places[who] = (place, mark)
         return place
-
-
-class InFlight:
-    """Requests being answered at once by one worker, as a context manager; `maximum` of them, 0 for any number."""
-
-    def __init__(self, maximum: int) -> None:
-        self.maximum = maximum
-        self.now = 0
-
-    def __enter__(self) -> None:
-        if self.now >= self.maximum > 0:
-            message = f"{self.maximum} requests are being answered already; try again after 1 s"
-            raise Refused(503, "TEMPORARILY_UNAVAILABLE", message, headers=((b"retry-after", b"1"),))
-        self.now += 1
-
-    def __exit__(self, *_: object) -> None:
-        self.now -= 1
 
 
 def check_rows(rows: int, maximum: int) -> None:

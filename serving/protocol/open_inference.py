@@ -99,7 +99,9 @@ def _feed(tensor: Tensor, column: Column) -> np.ndarray:
         raise bad_request(f"{name}: the shape is {shape[:8]}, expected {expected} with one row or more")
     allowed = {"BYTES"} if column.kind in ("category", "text", "time") else NUMBERS
     if tensor.datatype not in allowed:
-        raise bad_request(f"{name}: the datatype is not that of a {column.kind}, expected {' or '.join(sorted(allowed))}")
+        raise bad_request(
+            f"{name}: the datatype is not that of a {column.kind}, expected {' or '.join(sorted(allowed))}"
+        )
     cells = list(_flat(tensor.data))
     count = int(np.prod([float(length) for length in shape]))
     if len(cells) != count:

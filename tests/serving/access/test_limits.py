@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.access import limits
-from serving.access.limits import InFlight, Rate, check_rows
+from serving.access.limits import Rate, check_rows
 from serving.protocol.errors import Refused
 from tests.serving.access.conftest import ROOT
 
@@ -115,28 +115,6 @@ def test_times_left_from_before_a_reboot_do_not_lock_a_key_out(tmp_path: Path) -
     place, _ = rate._places["a"]
     rate._words[place + 1] += 10**18
     assert taken(Rate("100/min", path=tmp_path / "rates"), "a", 10) == 10
-
-
-def test_requests_in_flight_are_bounded_and_given_back_after_errors() -> None:
-    in_flight = InFlight(2)
-
-    def fail() -> None:
-        with in_flight:
-            raise RuntimeError
-
-    for _ in range(5):
-        with pytest.raises(RuntimeError):
-            fail()
-    with in_flight, in_flight:
-        assert in_flight.now == 2
-        with pytest.raises(Refused) as refusal, in_flight:
-            pass
-        assert in_flight.now == 2
-    assert in_flight.now == 0
-    assert (refusal.value.status, refusal.value.code) == (503, "TEMPORARILY_UNAVAILABLE")
-    assert refusal.value.headers == ((b"retry-after", b"1"),)
-    with InFlight(0) as unbounded:
-        assert unbounded is None
 
 
 def test_too_many_rows_are_refused_with_both_numbers() -> None:
