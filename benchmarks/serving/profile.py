@@ -1,0 +1,153 @@
+"""`python -m benchmarks.serving.profile`: where the time of a request of one row goes, in MLflow and in this server.
+
+MLflow's scoring function runs under cProfile in a process of its own, on the native models; its total is taken without
+the profiler, which the shares of it are scaled to. This server tells the times of its phases itself (`/metrics`).
+"""
+
+import http.client
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.serving import load, servers
+from benchmarks.serving.load import Load
+from benchmarks.serving.measure import CONNECTIONS, WARM_UP
+from benchmarks.serving.process import Running, running
+from benchmarks.serving.servers import ECHO, FAMILIES, HOST, MLFLOW, OURS, Models, Server
+
+CALLS = 300
+REQUEST, PHASE = "serving_request_seconds", "serving_phase_seconds"
+PHASES = ("parse", "validate", "score", "encode")
+STEPS = {  # of MLflow's scoring function: the end of a file's name, and a function there
+    "JSON to a data frame": ("pyfunc/scoring_server/__init__.py", "_parse_json_data"),
+    "signature: checks and casts": ("pyfunc/__init__.py", "_validate_prediction_input"),
+    "ColumnTransformer": ("sklearn/compose/_column_transformer.py", "transform"),
+    "logistic regression": ("sklearn/linear_model/_logistic.py", "predict_proba"),
+    "network, `Model.predict` of Keras": ("keras/src/backend/tensorflow/trainer.py", "predict"),
+    "answer to JSON": ("pyfunc/scoring_server/__init__.py", "predictions_to_json"),
+}
+Parts = dict[str, float]
+"""Seconds of a request, by step."""
+
+
+def main(seconds: Annotated[int, typer.Option(min=1, help="of each slice of load")] = 3) -> None:
+    """Show both as tables."""
+    try:
+        load.find()
+        with tempfile.TemporaryDirectory(prefix="profile-") as place:
+            for line in _tables(seconds, Path(place).resolve()):
+                print(line, flush=True)
+    except RuntimeError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _tables(seconds: int, folder: Path) -> Iterator[str]:
+    models = _apart(servers.prepare, folder)
+    body = models.bodies["split", 1]
+    every = {(server.name, server.family): server for server in servers.of(models)}
+
+    def driven(server: Server, connections: int, read: Callable[[Running, int], Parts]) -> tuple[Load, Parts]:
+        with running(server, body, folder / "server.log") as live:
+            load.drive(live.url, body, connections, WARM_UP)
+            before = read(live, 0)
+            found = load.drive(live.url, body, connections, seconds)
+            return found, {name: value - before.get(name, 0) for name, value in read(live, 1).items()}
+
+    for family in FAMILIES:
+        inside = _apart(scoring_steps, models, family)
+        over, _ = driven(every[MLFLOW, family], 1, lambda live, turn: {})
+        inside["HTTP, FastAPI, a thread"] = over.mean - sum(inside.values())
+        yield from _table(f"MLflow, native model, {family}", inside)
+    floor, _ = driven(every[ECHO, ""], 1, lambda live, turn: {})
+    for family in FAMILIES:
+        for connections in (1, CONNECTIONS):
+            over, times = driven(every[OURS, family], connections, lambda live, turn: _told(live))
+            asked = times.pop("requests")
+            parts = {phase: times[phase] / asked for phase in PHASES}
+            if connections == 1:  # with more, a request also waits for others
+                parts["rest of the application"] = times["request"] / asked - sum(parts.values())
+                parts["HTTP and load generator"] = over.mean - sum(parts.values())
+            yield from _table(f"this server, {family}, connections: {connections}", parts)
+    yield f"The echo endpoint takes {floor.mean * 1e6:,.0f} µs over one connection.\n"
+
+
+def _apart(work: Callable[..., Any], *given: object) -> Any:
+    """The result of a process that ends afterwards."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *given).result()
+
+
+def _told(live: Running) -> Parts:
+    """Sums of the phases, and of requests and their times, since the server's start."""
+    connection = http.client.HTTPConnection(HOST, live.port, timeout=10)
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    if answer.status != http.client.OK:
+        raise RuntimeError(f"{live.server}: GET /metrics answered {answer.status}: {text[:300]}")
+    found = dict.fromkeys((*PHASES, "request", "requests"), 0.0)
+    for metric in text_string_to_metric_families(text):
+        for sample in metric.samples:
+            if sample.name == f"{PHASE}_sum":
+                found[sample.labels["phase"]] += sample.value
+            elif sample.name == f"{REQUEST}_sum":
+                found["request"] += sample.value
+            elif sample.name == f"{REQUEST}_count":
+                found["requests"] += sample.value
+    return found
+
+
+def _table(title: str, parts: Parts) -> Iterator[str]:
+    total = sum(parts.values())
+    yield f"| {title} | µs | share |\n| --- | --- | --- |"
+    yield from (f"| {name} | {value * 1e6:,.0f} | {value / total:.0%} |" for name, value in parts.items())
+    yield f"| all | {total * 1e6:,.0f} | |\n"
+
+
+def scoring_steps(models: Models, family: str) -> Parts:
+    """Seconds of a request in MLflow's scoring function, by step; imports what that imports."""
+    import cProfile
+    import pstats
+    import time
+
+    from mlflow import pyfunc
+    from mlflow.pyfunc.scoring_server import invocations
+
+    from training.tracking import mlflow
+
+    mlflow.set_tracking_uri(models.store)
+    model = pyfunc.load_model(f"models:/{family}/1")
+    schema = model.metadata.get_input_schema()
+    body = models.bodies["split", 1]
+    contents = [file.read_text(encoding="utf-8") for file in body.files]
+
+    def ask(calls: int) -> None:
+        for turn in range(calls):
+            invocations(contents[turn % len(contents)], body.content_type, model, schema)
+
+    ask(CALLS // 10)
+    start = time.perf_counter()
+    ask(CALLS)
+    each = (time.perf_counter() - start) / CALLS
+    profiler = cProfile.Profile()
+    profiler.runcall(ask, CALLS)
+    statistics = pstats.Stats(profiler)
+    scale = each / statistics.total_tt  # type: ignore[attr-defined]
+    found = {
+        title: cumulative * scale
+        for title, (file, function) in STEPS.items()
+        for (path, _, name), (_, _, _, cumulative, _) in statistics.stats.items()  # type: ignore[attr-defined]
+        if name == function and path.endswith(file)
+    }
+    return found | {"rest of the scoring function": each - sum(found.values())}
+
+
+if __name__ == "__main__":
+    typer.run(main)
