@@ -12,6 +12,11 @@ Round = dict[tuple[str, str], Sample]
 """By name of the server and family."""
 
 
+def digits(value: float) -> str:
+    """Three digits, or all that stand before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure and its unit."""
@@ -24,9 +29,9 @@ class Figure:
 
 
 FIGURES = (
-    Figure("p50", "one row, one connection, p50", lambda seconds: f"{seconds * 1e3:,.3g} ms"),
+    Figure("p50", "one row, one connection, p50", lambda seconds: f"{digits(seconds * 1e3)} ms"),
     Figure("rate", "one row, 16 connections, requests/s", lambda value: f"{value:,.0f}", more=True),
-    Figure("cpu", "CPU per request at 16 connections", lambda seconds: f"{seconds * 1e3:,.3g} ms"),
+    Figure("cpu", "CPU per request at 16 connections", lambda seconds: f"{digits(seconds * 1e3)} ms"),
     Figure("tail", "p99 over p50 at 16 connections", lambda value: f"{value:.1f}"),
     Figure("hundred", "100 rows a request, rows/s", lambda value: f"{value:,.0f}", more=True),
     Figure("json", "10,000 rows a request, JSON, rows/s", lambda value: f"{value:,.0f}", more=True),
@@ -125,9 +130,9 @@ def result(rounds: list[Round], target: Target) -> Spread | None:
 
 def as_ratio(value: float) -> str:
     """A ratio as a person writes it: 254, or 1/100."""
-    return f"{value:,.3g}" if value >= 1 else f"1/{1 / value:,.3g}"
+    return digits(value) if value >= 1 else f"1/{digits(1 / value)}"
 
 
 def as_share(value: float) -> str:
     """A ratio in per cent."""
-    return f"{value:.0%}"
+    return f"{value:.0%}".replace("%", " %")

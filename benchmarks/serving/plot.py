@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import figures
-from benchmarks.serving.figures import BOUNDS, BY_KEY, TARGETS, Round, Spread
+from benchmarks.serving.figures import BOUNDS, BY_KEY, Round, Spread, digits
 from benchmarks.serving.servers import ECHO, FAMILIES, GRAPH, MLFLOW, NAIVE, OURS, TWO
 
 COLOURS = {"logistic": "#4c78a8", "mlp": "#f58518"}
@@ -20,23 +20,22 @@ def draw(rounds: list[Round], path: Path) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), width_ratios=(3, 2), layout="constrained")
     keys = list(BOUNDS)
-    bounds = {(target.key, target.family): _better(target.key, target.bound) for target in TARGETS}
     for place, family in enumerate(FAMILIES):
         for row, key in enumerate(keys):
             height = row + (place - 0.5) * HEIGHT
             if found := figures.ratio(rounds, family, key, MLFLOW):
                 values = sorted(_better(key, one) for one in (found.low, found.median, found.high))
-                _bar(left, height, Spread(values[1], values[0], values[2]), COLOURS[family], f"{values[1]:,.3g}")
-            bound = bounds[key, family]
+                _bar(left, height, Spread(values[1], values[0], values[2]), COLOURS[family], digits(values[1]))
+            bound = _better(key, BOUNDS[key][place])
             left.plot([bound, bound], [height - HEIGHT / 2, height + HEIGHT / 2], color="black", linewidth=1.5)
         left.barh(0, 0, color=COLOURS[family], label=family)
     left.plot([], [], color="black", linewidth=1.5, label="to reach")
     left.set_xscale("log")
     left.set_yticks(range(len(keys)), [BY_KEY[key].title for key in keys])
     left.invert_yaxis()
-    left.margins(x=0.12)
-    left.set_title("times better than MLflow with the native model, one worker each", fontsize=10)
-    left.legend(loc="lower right", fontsize=8)
+    left.margins(x=0.2)
+    left.set_title("times better than MLflow, native model, one worker each", fontsize=10)
+    left.legend(loc="lower right", fontsize=8, framealpha=1)
 
     names = [OURS, GRAPH, MLFLOW, TWO, NAIVE]
     for place, family in enumerate(FAMILIES):
@@ -45,12 +44,12 @@ def draw(rounds: list[Round], path: Path) -> None:
             shares = [ours["rate"] / floor["rate"] for ours, floor in both if ours and floor]
             if found := figures.spread(shares):
                 height = row + (place - 0.5) * HEIGHT
-                _bar(right, height, found, COLOURS[family], f"{found.median:.2%}")
+                _bar(right, height, found, COLOURS[family], f"{digits(100 * found.median)} %")
     right.set_xscale("log")
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
-    right.margins(x=0.15)
-    right.set_title("requests/s at 16 connections, share of the echo endpoint's", fontsize=10)
+    right.margins(x=0.25)
+    right.set_title("requests/s at 16 connections, share of the echo endpoint's", fontsize=10, loc="right")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

@@ -69,8 +69,9 @@ def prepare(folder: Path) -> Models:
 
 def uvicorn(app: str) -> tuple[str, ...]:
     """The command of an ASGI application under uvicorn as this project runs it."""
-    options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "--workers", "1")
-    return (sys.executable, "-m", "uvicorn", app, "--host", HOST, "--port", "{port}", *options)
+    options = ("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--lifespan", "off", "--workers", "1")
+    quiet = ("--no-access-log", "--log-level", "warning", "--no-server-header", "--no-date-header")
+    return (sys.executable, "-m", "uvicorn", app, "--host", HOST, "--port", "{port}", *options, *quiet)
 
 
 def of(models: Models) -> Iterator[Server]:
