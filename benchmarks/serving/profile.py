@@ -9,6 +9,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,29 +53,36 @@ def _tables(seconds: int, folder: Path) -> Iterator[str]:
     body = models.bodies["split", 1]
     every = {(server.name, server.family): server for server in servers.of(models)}
 
-    def driven(server: Server, connections: int, read: Callable[[Running, int], Parts]) -> tuple[Load, Parts]:
+    def driven(server: Server, connections: int, read: Callable[[Running], Parts] = _nothing) -> tuple[Load, Parts]:
         with running(server, body, folder / "server.log") as live:
             load.drive(live.url, body, connections, WARM_UP)
-            before = read(live, 0)
+            before, cpu = read(live), live.cpu()
             found = load.drive(live.url, body, connections, seconds)
-            return found, {name: value - before.get(name, 0) for name, value in read(live, 1).items()}
+            found = replace(found, cpu=live.cpu() - cpu)
+            return found, {name: value - before[name] for name, value in read(live).items()}
 
     for family in FAMILIES:
         inside = _apart(scoring_steps, models, family)
-        over, _ = driven(every[MLFLOW, family], 1, lambda live, turn: {})
+        over, _ = driven(every[MLFLOW, family], 1)
         inside["HTTP, FastAPI, a thread"] = over.mean - sum(inside.values())
         yield from _table(f"MLflow, native model, {family}", inside)
-    floor, _ = driven(every[ECHO, ""], 1, lambda live, turn: {})
+    floor, _ = driven(every[ECHO, ""], 1)
     for family in FAMILIES:
-        for connections in (1, CONNECTIONS):
-            over, times = driven(every[OURS, family], connections, lambda live, turn: _told(live))
+        for connections, told in ((1, "one connection"), (CONNECTIONS, f"CPU at {CONNECTIONS} connections")):
+            over, times = driven(every[OURS, family], connections, _told)
             asked = times.pop("requests")
             parts = {phase: times[phase] / asked for phase in PHASES}
-            if connections == 1:  # with more, a request also waits for others
+            if connections > 1:  # a request waits for others, so that only its processor time says what it takes
+                parts["HTTP and the rest of the application"] = over.cpu / over.requests - sum(parts.values())
+            else:
                 parts["rest of the application"] = times["request"] / asked - sum(parts.values())
                 parts["HTTP and load generator"] = over.mean - sum(parts.values())
-            yield from _table(f"this server, {family}, connections: {connections}", parts)
-    yield f"The echo endpoint takes {floor.mean * 1e6:,.0f} µs over one connection.\n"
+            yield from _table(f"this server, {family}, {told}", parts)
+    yield f"The echo endpoint takes {floor.mean * 1e6:,.0f} µs over one connection."
+
+
+def _nothing(live: Running) -> Parts:
+    return {}
 
 
 def _apart(work: Callable[..., Any], *given: object) -> Any:

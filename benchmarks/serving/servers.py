@@ -83,7 +83,7 @@ def of(models: Models) -> Iterator[Server]:
         ours = ("-m", "serving", "--default", version, "--port", "{port}", "--workers", "1")
         yield Server(OURS, family, (sys.executable, *ours), project)
         yield Server(MLFLOW, family, _mlflow(f"models:/{family}/1", 1), natives)
-        yield Server(TWO, family, _mlflow(f"models:/{family}/1", WORKERS), natives, many_rows=False, tries=3)
+        yield Server(TWO, family, _mlflow(f"models:/{family}/1", WORKERS), natives, many_rows=False, tries=2)
         yield Server(GRAPH, family, _mlflow(f"models:/{version}", 1), project)
         if family in models.pickles:
             options = ("--bind", HOST + ":{port}", "--workers", str(WORKERS), "benchmarks.serving.naive:app")
