@@ -1,7 +1,8 @@
 """`python -m benchmarks.serving.profile`: where the time of a request of one row goes, in MLflow and in this server.
 
-MLflow's scoring function runs under cProfile in a process of its own, on the native models; its total is taken without
-the profiler, which the shares of it are scaled to. This server tells the times of its phases itself (`/metrics`).
+MLflow's scoring function runs under cProfile in a process of its own, on the native models, scaled to the median time
+without the profiler. This server tells the times of its phases itself (`/metrics`); what its processes take beyond
+them is HTTP and the rest of the application. Both want a quiet machine.
 """
 
 import http.client
@@ -64,21 +65,18 @@ def _tables(seconds: int, folder: Path) -> Iterator[str]:
     for family in FAMILIES:
         inside = _apart(scoring_steps, models, family)
         over, _ = driven(every[MLFLOW, family], 1)
-        inside["HTTP, FastAPI, a thread"] = over.mean - sum(inside.values())
-        yield from _table(f"MLflow, native model, {family}", inside)
-    floor, _ = driven(every[ECHO, ""], 1)
-    for family in FAMILIES:
-        for connections, told in ((1, "one connection"), (CONNECTIONS, f"CPU at {CONNECTIONS} connections")):
+        yield from _table(f"MLflow, native model, {family}, scoring function", inside)
+        yield f"Over HTTP and one connection, p50 is {over.p50 * 1e6:,.0f} µs.\n"
+    for connections in (1, CONNECTIONS):
+        where = f"{connections} connection{'s' * (connections > 1)}"
+        for family in FAMILIES:
             over, times = driven(every[OURS, family], connections, _told)
             asked = times.pop("requests")
             parts = {phase: times[phase] / asked for phase in PHASES}
-            if connections > 1:  # a request waits for others, so that only its processor time says what it takes
-                parts["HTTP and the rest of the application"] = over.cpu / over.requests - sum(parts.values())
-            else:
-                parts["rest of the application"] = times["request"] / asked - sum(parts.values())
-                parts["HTTP and load generator"] = over.mean - sum(parts.values())
-            yield from _table(f"this server, {family}, {told}", parts)
-    yield f"The echo endpoint takes {floor.mean * 1e6:,.0f} µs over one connection."
+            parts["HTTP and the rest of the application"] = over.cpu / over.requests - sum(parts.values())
+            yield from _table(f"this server, {family}, {where}, processor time", parts)
+        floor, _ = driven(every[ECHO, ""], connections)
+        yield f"The echo endpoint takes {floor.cpu / floor.requests * 1e6:,.0f} µs of it with {where}.\n"
 
 
 def _nothing(live: Running) -> Parts:
@@ -92,7 +90,7 @@ def _apart(work: Callable[..., Any], *given: object) -> Any:
 
 
 def _told(live: Running) -> Parts:
-    """Sums of the phases, and of requests and their times, since the server's start."""
+    """Seconds of the phases, and the number of requests, since the server's start."""
     connection = http.client.HTTPConnection(HOST, live.port, timeout=10)
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
@@ -100,13 +98,11 @@ def _told(live: Running) -> Parts:
     connection.close()
     if answer.status != http.client.OK:
         raise RuntimeError(f"{live.server}: GET /metrics answered {answer.status}: {text[:300]}")
-    found = dict.fromkeys((*PHASES, "request", "requests"), 0.0)
+    found = dict.fromkeys((*PHASES, "requests"), 0.0)
     for metric in text_string_to_metric_families(text):
         for sample in metric.samples:
             if sample.name == f"{PHASE}_sum":
                 found[sample.labels["phase"]] += sample.value
-            elif sample.name == f"{REQUEST}_sum":
-                found["request"] += sample.value
             elif sample.name == f"{REQUEST}_count":
                 found["requests"] += sample.value
     return found
@@ -123,6 +119,7 @@ def scoring_steps(models: Models, family: str) -> Parts:
     """Seconds of a request in MLflow's scoring function, by step; imports what that imports."""
     import cProfile
     import pstats
+    import statistics
     import time
 
     from mlflow import pyfunc
@@ -136,22 +133,24 @@ def scoring_steps(models: Models, family: str) -> Parts:
     body = models.bodies["split", 1]
     contents = [file.read_text(encoding="utf-8") for file in body.files]
 
-    def ask(calls: int) -> None:
+    def ask(calls: int) -> list[float]:
+        times = []
         for turn in range(calls):
+            start = time.perf_counter()
             invocations(contents[turn % len(contents)], body.content_type, model, schema)
+            times.append(time.perf_counter() - start)
+        return times
 
     ask(CALLS // 10)
-    start = time.perf_counter()
-    ask(CALLS)
-    each = (time.perf_counter() - start) / CALLS
+    each = statistics.median(ask(CALLS))
     profiler = cProfile.Profile()
     profiler.runcall(ask, CALLS)
-    statistics = pstats.Stats(profiler)
-    scale = each / statistics.total_tt  # type: ignore[attr-defined]
+    told = pstats.Stats(profiler)
+    scale = each / told.total_tt  # type: ignore[attr-defined]
     found = {
         title: cumulative * scale
         for title, (file, function) in STEPS.items()
-        for (path, _, name), (_, _, _, cumulative, _) in statistics.stats.items()  # type: ignore[attr-defined]
+        for (path, _, name), (_, _, _, cumulative, _) in told.stats.items()  # type: ignore[attr-defined]
         if name == function and path.endswith(file)
     }
     return found | {"rest of the scoring function": each - sum(found.values())}
