@@ -53,7 +53,7 @@ class Route(NamedTuple):
     name: str
     reference: str
     key: str
-    """`<name>/<reference>` in lower case."""
+    """`<name>/<reference>`."""
 
 
 class Asked:

@@ -86,6 +86,9 @@ def main() -> None:
         found = candidate.read(TASK, name)
         assert found is not None
         versions.ensure(MlflowClient(), found)
+    table.to_csv("churn.csv", index=False)
+    fetch(content, TASK)
+    prepare(content, TASK, accept=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Serving:
     """A running `python -m serving`."""
 
     server: Server
+    client: httpx.Client
 
     @property
     def address(self) -> str:
@@ -42,10 +43,10 @@ class Serving:
         return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(self.address + path, timeout=30, **more)
+        return self.client.get(path, **more)
 
     def post(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.post(self.address + path, timeout=60, **more)
+        return self.client.post(path, **more)
 
 
 @contextmanager
@@ -54,8 +55,9 @@ def serving(registry: Registry, folder: Path, *options: str, **env: str) -> Iter
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [sys.executable, "-m", "serving", "--port", str(port), "--log", "json", *options]
-    with Server(command, port, folder / "serving.log", folder, registry.env | env, "/live") as server:
-        yield Serving(server)
+    started = Server(command, port, folder / "serving.log", folder, registry.env | env, "/live")
+    with started as server, httpx.Client(base_url=server.address, timeout=60) as client:
+        yield Serving(server, client)
 
 
 @dataclass
