@@ -79,8 +79,12 @@ class Answering:
         self.beside = beside
         self.limits = live.settings.limits
         self.open: set[Asked] = set()
-        self.id = f"{os.getpid():x}-{os.urandom(4).hex()}-"
+        self.id = f"{os.getpid():x}-{os.urandom(4).hex()}-".encode()
         self.number = itertools.count()
+
+    def new_id(self) -> bytes:
+        """A name for a request that brought none."""
+        return b"%b%x" % (self.id, next(self.number))
 
     async def answer(self, route: Route, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, whatever it is."""
@@ -92,7 +96,7 @@ class Answering:
         extra: tuple[tuple[bytes, bytes], ...] = ()
         request_id = headers.get(b"x-request-id", b"")
         if not request_id or len(request_id) > LONGEST_ID:
-            request_id = f"{self.id}{next(self.number):x}".encode()
+            request_id = self.new_id()
         try:
             if len(self.open) >= self.limits.in_flight:
                 raise busy(self.limits.in_flight)
@@ -218,10 +222,11 @@ class Answering:
         question = talk.read(served, body, headers.get(b"content-type"))
         check_rows(question.total, self.limits.rows)
         served.parsed.observe(perf_counter() - start)
-        if question.rows is not None:
-            scores = await served.together.ask(question.rows)
-        else:
+        together = served.together
+        if question.rows is None or (together.free and together.quick(question.total)):
             scores = served.scores_of(question)
+        else:
+            scores = await together.ask(question.rows)
         start = perf_counter()
         content = talk.write(served, question, scores)
         served.encoded.observe(perf_counter() - start)

@@ -2,14 +2,17 @@
 
 import asyncio
 from time import monotonic
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SECONDS = 10.0  # for the headers of a request
 BYTES = 64 * 1024  # of all headers and the path
 GRACE = 1.0  # seconds in which a client may still send on a connection of a worker that ends
+
 WAITING: "set[Guarded]" = set()
+"""Connections whose headers are not complete."""
+BUSY: "set[Guarded]" = set()
+"""Connections whose request is being answered."""
 
 
 class Guarded(HttpToolsProtocol):
@@ -20,35 +23,43 @@ class Guarded(HttpToolsProtocol):
     draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
+        """Wait for the first request."""
         super().connection_made(transport)
-        self._wait()
+        self.since = monotonic()
+        WAITING.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Wait no more."""
         WAITING.discard(self)
+        BUSY.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what headers take that do not end."""
+        """Take what came; headers that have begun and not ended are counted."""
         super().data_received(data)
-        if self in WAITING and not self.transport.is_closing():
+        cycle = self.cycle
+        if (cycle is None or cycle.response_complete) and not self.transport.is_closing():
+            if self not in WAITING:
+                self.since, self.size = monotonic(), 0
+                WAITING.add(self)
             self.size += len(data)
             if self.size > BYTES:
                 self.send_400_response("The headers are too large.")
 
-    def on_message_begin(self) -> None:
-        """Start the clock."""
-        super().on_message_begin()
-        self.size = 0
-        self._wait()
-
     def on_headers_complete(self) -> None:
-        """Stop the clock."""
-        WAITING.discard(self)
+        """Wait no more."""
         super().on_headers_complete()
+        BUSY.add(self)
+        if self in WAITING:
+            WAITING.discard(self)
+            self.size = 0
         if self.draining:
             self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, as long as uvicorn does."""
+        BUSY.discard(self)
+        super().on_response_complete()
 
     def shutdown(self) -> None:
         """End after the request in flight, or after the one that may be on its way."""
@@ -62,19 +73,15 @@ class Guarded(HttpToolsProtocol):
         if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
 
-    def _wait(self) -> None:
-        self.since = monotonic()
-        WAITING.add(self)
-
 
 def end_slow() -> None:
     """Close the connections whose headers did not arrive in time."""
     before = monotonic() - SECONDS
     for connection in [one for one in WAITING if one.since < before]:
         WAITING.discard(connection)
-        transport: Any = connection.transport
-        if transport is not None and not transport.is_closing():
-            if connection.scope is None:  # which has sent nothing
-                transport.close()
-            else:
-                connection.send_400_response("The headers did not arrive in time.")
+        if connection.transport is None or connection.transport.is_closing():
+            continue
+        if connection.size:
+            connection.send_400_response("The headers did not arrive in time.")
+        else:
+            connection.transport.close()

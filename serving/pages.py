@@ -93,7 +93,7 @@ class Answered:
         answering = self.application.answering
         request_id = dict(scope["headers"]).get(b"x-request-id", b"")
         if not request_id or len(request_id) > LONGEST_ID:
-            request_id = f"{answering.id}{next(answering.number):x}".encode()
+            request_id = answering.new_id()
         begun = False
 
         async def send_with_id(message: Message) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from time import perf_counter
 
+from serving.connections import BUSY
 from serving.graph import Graph
 from serving.protocol.errors import Refused
 from serving.protocol.fast import Rows, Table, Tensor
@@ -31,6 +32,15 @@ class Together:
         self.scheduled = False
         self.aside: asyncio.Task[None] | None = None
 
+    @property
+    def free(self) -> bool:
+        """Whether there is nobody to be scored together with."""
+        return len(BUSY) <= 1 and not self.waiting and self.aside is None
+
+    def quick(self, rows: int) -> bool:
+        """Whether so many rows may hold the event loop."""
+        return rows * self.graph.seconds_a_row <= INLINE
+
     def ask(self, rows: Rows) -> "asyncio.Future[Scores]":
         """The scores of some rows, at the end of this turn of the loop.
 
@@ -52,7 +62,7 @@ class Together:
         while self.waiting and (not ready or rows + len(self.waiting[0][0]) <= MOST):
             ready.append(self.waiting.pop(0))
             rows += len(ready[-1][0])
-        if rows * self.graph.seconds_a_row > INLINE:
+        if not self.quick(rows):
             self.aside = asyncio.get_running_loop().create_task(self._aside(ready))
             return
         self._settle(ready, self._scores([rows for rows, _ in ready]))
