@@ -4,10 +4,16 @@ import asyncio
 import itertools
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
+from serving.access import audit
+from serving.access.keys import ANYONE, Grant
+from serving.access.limits import check_rows
+from serving.beside import Beside
+from serving.door import Door
 from serving.live import Live, unavailable
 from serving.protocol.errors import Refused
 from serving.protocol.question import Question
@@ -16,6 +22,7 @@ from serving.together import Scores
 from serving.watch.counts import Counts
 
 LARGE = 32 * 1024  # bytes of a body that is read, scored and answered in a thread
+LONGEST_ID = 128  # of a client's own name of its request
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -33,6 +40,9 @@ class Talk(Protocol):
 
     def write(self, served: Served, question: Question, scores: Scores) -> bytes:
         """The answer's body."""
+
+    def refuse(self, refused: Refused) -> bytes:
+        """The body of a refusal."""
 
 
 class Route(NamedTuple):
@@ -61,11 +71,13 @@ class Asked:
 class Answering:
     """Answers scoring requests."""
 
-    def __init__(self, live: Live, counts: Counts) -> None:
+    def __init__(self, live: Live, counts: Counts, door: Door, beside: dict[str, Beside]) -> None:
         self.live = live
-        self.counts = counts
-        self.limits = live.settings.limits
         self.slots = live.slots
+        self.counts = counts
+        self.door = door
+        self.beside = beside
+        self.limits = live.settings.limits
         self.open: set[Asked] = set()
         self.id = f"{os.getpid():x}-{os.urandom(4).hex()}-"
         self.number = itertools.count()
@@ -74,58 +86,100 @@ class Answering:
         """Answer one request, whatever it is."""
         asked = Asked(perf_counter(), asyncio.current_task())  # type: ignore[arg-type]
         headers: Headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id") or f"{self.id}{next(self.number):x}".encode()
         served: Served | None = None
-        status, extra, kind, rows = 200, (), b"application/json", 0
-        self.open.add(asked)
+        grant = ANYONE
+        status, kind, rows = 200, b"application/json", 0
+        extra: tuple[tuple[bytes, bytes], ...] = ()
+        request_id = headers.get(b"x-request-id", b"")
+        if not request_id or len(request_id) > LONGEST_ID:
+            request_id = f"{self.id}{next(self.number):x}".encode()
         try:
+            if len(self.open) >= self.limits.in_flight:
+                raise busy(self.limits.in_flight)
+            self.open.add(asked)
+            if self.door.guarded:
+                grant = self.door.enter(scope, route.name, route.reference)
             slot = self.slots.get(route.key)
-            served = slot.served if slot is not None else None
-            if served is None:
-                served = await self._numbered(route)
+            champion = slot.served if slot is not None else None
+            if champion is None:
+                champion = await self._numbered(route)
+            beside = self.beside.get(route.key)
+            served = champion if beside is None else beside.chosen(headers, champion)
             body = await self._body(headers, receive)
             asked.complete = True
-            content, rows = await self._scored(route.talk, served, body, headers.get(b"content-type"))
+            if len(body) > LARGE:
+                content, question, scores = await asyncio.to_thread(self._whole, route.talk, served, body, headers)
+            else:
+                content, question, scores = await self._scored(route.talk, served, body, headers)
+            rows = question.total
+            if beside is not None:
+                beside.answered(question, scores, served, champion)
         except Refused as refused:
-            content, status, extra = refused.body(), refused.status, refused.headers
+            content, status, extra = route.talk.refuse(refused), refused.status, refused.headers
             kind = b"text/plain; charset=utf-8" if refused.plain else kind
-            self.counts.add("serving_refusals", (route.name, refused.code))
+            self.counts.add("serving_refusals", (refused.code,))
         except asyncio.CancelledError:
             if not asked.overdue:
                 raise
             asked.task.uncancel()
-            refused = self._late(asked)
-            content, status = refused.body(), refused.status
-            self.counts.add("serving_refusals", (route.name, refused.code))
+            late = self._late(asked)
+            content, status, extra = route.talk.refuse(late), late.status, late.headers
+            self.counts.add("serving_refusals", (late.code,))
         except Gone:
             return
         except Exception:
             log.exception("a request failed", extra={"request": request_id.decode("latin-1")})
-            content, status = (
-                Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id").body(),
-                500,
-            )
+            content, status = route.talk.refuse(FAILED), 500
         finally:
             self.open.discard(asked)
-        version = served.header if served else None
         answered = [
             (b"content-type", kind),
             (b"content-length", b"%d" % len(content)),
             (b"x-request-id", request_id),
-            *((version,) if version else ()),
-            *extra,
         ]
+        if served is not None:
+            answered.append(served.header)
+        answered.extend(extra)
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": content})
-        self._count(route, served, status, rows, perf_counter() - asked.start)
-
-    def _count(self, route: Route, served: Served | None, status: int, rows: int, seconds: float) -> None:
+        seconds = perf_counter() - asked.start
         if served is None:
             labels = ("", "", "", route.protocol, str(status))  # an address that nothing answers for is no label
             self.counts.timed("serving_request_seconds", labels).observe(seconds)
-            return
-        served.timed(route.reference, route.protocol, status).observe(seconds)
-        served.rows.amount += rows
+        else:
+            served.timed(route.reference, route.protocol, status).observe(seconds)
+            served.rows.amount += rows
+        if self.door.audit is not None:
+            self._audit(scope, route, served, grant, rows, status, seconds, request_id)
+
+    def _audit(
+        self,
+        scope: Message,
+        route: Route,
+        served: Served | None,
+        grant: Grant,
+        rows: int,
+        status: int,
+        seconds: float,
+        request_id: bytes,
+    ) -> None:
+        assert self.door.audit is not None  # noqa: S101
+        self.door.audit(
+            audit.Asked(
+                time.time(),
+                grant.id or None,
+                grant.name,
+                (scope.get("client") or ("",))[0],
+                route.protocol,
+                route.name[:LONGEST_ID],
+                route.reference[:LONGEST_ID],
+                served.number if served else "",
+                rows,
+                status,
+                round(seconds * 1000, 3),
+                request_id.decode("latin-1"),
+            )
+        )
 
     async def _numbered(self, route: Route) -> Served:
         """The version of a route whose address has none in memory."""
@@ -153,44 +207,38 @@ class Answering:
             raise Gone
         if len(body) > most:
             raise too_large(most)
-        if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
-            raise Refused(
-                415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send it without Content-Encoding"
-            )
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise COMPRESSED
         return body
 
-    async def _scored(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> tuple[bytes, int]:
-        if len(body) > LARGE:
-            return await asyncio.to_thread(self._whole, talk, served, body, content_type)
+    async def _scored(
+        self, talk: Talk, served: Served, body: bytes, headers: Headers
+    ) -> tuple[bytes, Question, Scores]:
         start = perf_counter()
-        question = self._read(talk, served, body, content_type)
+        question = talk.read(served, body, headers.get(b"content-type"))
+        check_rows(question.total, self.limits.rows)
         served.parsed.observe(perf_counter() - start)
         if question.rows is not None:
             scores = await served.together.ask(question.rows)
         else:
-            scores = served.score(question.feeds or {})
+            scores = served.scores_of(question)
         start = perf_counter()
         content = talk.write(served, question, scores)
         served.encoded.observe(perf_counter() - start)
-        return content, question.count
+        return content, question, scores
 
-    def _whole(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> tuple[bytes, int]:
-        """All of a large request, so that the small ones of others are answered meanwhile."""
-        question = self._read(talk, served, body, content_type)
-        scores = (
-            served.together.score(question.rows) if question.rows is not None else served.score(question.feeds or {})
-        )
-        return talk.write(served, question, scores), question.count
-
-    def _read(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> Question:
-        question = talk.read(served, body, content_type)
-        if question.count > self.limits.rows:
-            raise Refused(
-                413,
-                "REQUEST_LIMIT_EXCEEDED",
-                f"the request has {question.count} rows, at most {self.limits.rows} are answered at once; send it in parts",
-            )
-        return question
+    def _whole(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> tuple[bytes, Question, Scores]:
+        """All of a large request, in a thread, so that the small ones of others are answered meanwhile."""
+        start = perf_counter()
+        question = talk.read(served, body, headers.get(b"content-type"))
+        check_rows(question.total, self.limits.rows)
+        read = perf_counter()
+        scores = served.scores_of(question)
+        scored = perf_counter()
+        content = talk.write(served, question, scores)
+        served.parsed.observe(read - start)
+        served.encoded.observe(perf_counter() - scored)
+        return content, question, scores
 
     async def watch(self) -> None:
         """End what takes too long, until cancelled."""
@@ -204,11 +252,20 @@ class Answering:
     def _late(self, asked: Asked) -> Refused:
         if asked.complete:
             return Refused(504, "DEADLINE_EXCEEDED", f"no answer within {self.limits.seconds:g} s")
-        return Refused(408, "REQUEST_TIMEOUT", f"the body did not arrive within {self.limits.seconds:g} s")
+        return Refused(
+            408,
+            "REQUEST_TIMEOUT",
+            f"the body did not arrive within {self.limits.seconds:g} s",
+            ((b"connection", b"close"),),
+        )
 
 
 class Gone(Exception):
     """The client has left."""
+
+
+FAILED = Refused(500, "INTERNAL_ERROR", "the server failed; its log has the request's id")
+COMPRESSED = Refused(415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send it without Content-Encoding")
 
 
 def too_large(most: int) -> Refused:
@@ -218,4 +275,14 @@ def too_large(most: int) -> Refused:
         "REQUEST_LIMIT_EXCEEDED",
         f"the body has more than {most} bytes; send the rows in several requests",
         ((b"connection", b"close"),),
+    )
+
+
+def busy(most: int) -> Refused:
+    """More requests at once than a worker is to hold."""
+    return Refused(
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        f"{most} requests are being answered already; try again after 1 s",
+        ((b"retry-after", b"1"),),
     )

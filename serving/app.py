@@ -2,19 +2,27 @@
 
 import asyncio
 import gc
+import logging
 import os
+import signal
 from functools import cached_property
 from typing import Any
 
-from serving.answering import Answering, Message, Receive, Route, Send
+from serving.answering import Answering, Message, Receive, Route, Send, Talk
+from serving.beside import Beside, beside
+from serving.connections import end_slow
+from serving.door import Door
 from serving.live import Live
-from serving.protocol import invocations
+from serving.protocol import invocations, open_inference, plain
 from serving.settings import Settings
 from serving.watch import logs
 from serving.watch.counts import SUFFIX, Counts
 
+log = logging.getLogger("serving")
+
 KEEP = 0.5  # seconds between two writings of the counts
-TALKS = {"invocations": invocations}
+TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
+STAGES = {stage.lower(): stage for stage in ("Production", "Staging", "Archived")}
 ROUTES = 1024  # paths that are remembered
 
 
@@ -39,7 +47,17 @@ class Application:
     @cached_property
     def answering(self) -> Answering:
         """What answers scoring requests."""
-        return Answering(self.live, self.counts)
+        return Answering(self.live, self.counts, self.door, self.beside)
+
+    @cached_property
+    def door(self) -> Door:
+        """Who comes in."""
+        return Door(self.settings)
+
+    @cached_property
+    def beside(self) -> dict[str, Beside]:
+        """Shadows and canaries."""
+        return beside(self.live, self.settings)
 
     @cached_property
     def pages(self) -> Any:
@@ -62,19 +80,23 @@ class Application:
             await self._live(receive, send)
 
     def _route(self, path: str) -> Route | None:
-        parts = path.split("/")[1:]
-        default = self.live.default()
-        found = None
-        if parts[0] == "api" and len(parts) == 2:
-            parts = parts[1:]
-        if len(parts) == 1 and parts[0] in TALKS and default:
-            name, _, reference = default.rpartition("/")
-            found = Route(parts[0], TALKS[parts[0]], name, reference, default.lower())
-        elif len(parts) == 4 and parts[0] == "models" and parts[3] in TALKS:
-            found = Route(parts[3], TALKS[parts[3]], parts[1], parts[2], f"{parts[1]}/{parts[2]}".lower())
-        if len(self.routes) < ROUTES:
+        found = self._found(path.strip("/").split("/"))
+        if len(self.routes) < ROUTES and found is not None:
             self.routes[path] = found
         return found
+
+    def _found(self, parts: list[str]) -> Route | None:
+        match parts:
+            case [protocol] | ["api", "predict" as protocol] if protocol in TALKS:
+                name, _, reference = self.live.default().rpartition("/")
+                return _route(protocol, TALKS[protocol], name, reference) if name else None
+            case ["models", name, reference, protocol] if protocol in TALKS:
+                return _route(protocol, TALKS[protocol], name, reference)
+            case ["v2", "models", name, "infer"]:
+                return _route("infer", open_inference, name, "Production")
+            case ["v2", "models", name, "versions", reference, "infer"]:
+                return _route("infer", open_inference, name, reference)
+        return None
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -82,21 +104,53 @@ class Application:
         await self.live.start()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
-        tasks = [
-            asyncio.get_running_loop().create_task(work)
-            for work in (self.live.follow(), self.answering.watch(), self._keep_counts())
+        loop = asyncio.get_running_loop()
+        works = [
+            self.live.follow(),
+            self.answering.watch(),
+            self._tick(),
+            *(one.compare() for one in self.beside.values()),
         ]
+        tasks = [loop.create_task(work) for work in works]
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for task in tasks:
             task.cancel()
+        self.door.close()
         self._keep()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _keep_counts(self) -> None:
+    async def _tick(self) -> None:
+        parent = os.getppid()
         while True:
             await asyncio.sleep(KEEP)
             self._keep()
+            end_slow()
+            if os.getppid() != parent:  # nobody follows the registry or would restart this worker any more
+                log.error("the server's main process has gone, this worker ends")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
     def _keep(self) -> None:
-        self.counts.keep(self.settings.run / f"{os.getpid()}{SUFFIX}")
+        worker = str(os.getpid())
+        counts, gauges = self.counts, self.counts.gauges
+        gauges.clear()
+        gauges["serving_in_flight", (worker,)] = len(self.answering.open)
+        for slot in self.live.slots.values():
+            if slot.served is not None:
+                version = slot.served.version
+                facts = (slot.served.number, version.tags.get("family", ""), version.digest)
+                gauges["serving_version", (worker, slot.name, slot.reference, *facts)] = 1
+            if slot.refused is not None:
+                gauges["serving_refused_version", (worker, slot.name, slot.reference, str(slot.refused.number))] = 1
+        if self.door.audit is not None:
+            counts.counted("serving_audit_dropped", ()).amount = self.door.audit.dropped
+        try:
+            counts.keep(self.settings.run / f"{worker}{SUFFIX}")
+        except OSError as error:  # such as a full disk; the next time may succeed
+            log.warning("the counts could not be kept", extra={"why": str(error)})
+
+
+def _route(protocol: str, talk: Talk, name: str, reference: str) -> Route:
+    reference = STAGES.get(reference.lower(), reference)
+    return Route(protocol, talk, name, reference, f"{name}/{reference}".lower())

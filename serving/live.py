@@ -112,12 +112,7 @@ class Live:
             if fault := self.state.faults.get(str(version)):
                 raise Faulty(fault)
             served = await self._load(version)
-            if now is not None and not self.settings.allow_contract_change:
-                if reason := served.contract.refuses_requests_of(now.contract):
-                    raise Faulty(
-                        f"its contract refuses requests that {now.name} answers: {reason}; "
-                        "start the server with --allow-contract-change if its clients know"
-                    )
+            self._agrees(served, now)
         except Faulty as fault:
             self._refuse(slot, version, str(fault))
             return
@@ -127,6 +122,16 @@ class Live:
             self.counts.add("serving_swaps", (slot.name, slot.reference))
             log.info(
                 "swapped in", extra={"address": str(slot), "version": served.name, "before": now.name if now else ""}
+            )
+
+    def _agrees(self, new: Served, now: Served | None) -> None:
+        """Refuse a version whose clients would be refused."""
+        if now is None or self.settings.allow_contract_change:
+            return
+        if reason := new.contract.refuses_requests_of(now.contract):
+            raise Faulty(
+                f"its contract refuses requests that {now.name} answers: {reason}; "
+                "start the server with --allow-contract-change if its clients know"
             )
 
     def _refuse(self, slot: Slot, version: Version, why: str) -> None:

@@ -1,25 +1,46 @@
 """The processes of the server: one that follows the registry and keeps the workers alive, and the workers."""
 
+import contextlib
+from pathlib import Path
+from typing import Any
+
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from data.errors import InputError
 from serving.app import Application
+from serving.connections import Guarded
 from serving.follow.follower import Follower
+from serving.follow.state import State
 from serving.settings import Settings
 from serving.watch import logs
 
+DRAIN = 30  # seconds that requests in flight have at the end
 
-def serve(settings: Settings, host: str, port: int, log: str = "auto") -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+
+def serve(
+    settings: Settings, host: str, port: int, log: str, certificate: Path | None = None, key: Path | None = None
+) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        InputError: there is nothing to serve.
+    """
     logs.to_stderr(log)
-    follower = Follower(settings.registry, settings.copy, settings.poll)
+    try:
+        follower = Follower(settings.registry, settings.copy, settings.poll)
+        seen = follower.look()
+    except (ValueError, OSError) as error:
+        raise InputError(str(error)) from None
+    _check(settings, seen)
+    tls: dict[str, Any] = {"ssl_certfile": certificate, "ssl_keyfile": key} if certificate else {}
     config = uvicorn.Config(
         Application(settings, log),
         host=host,
         port=port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Guarded,
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -28,9 +49,36 @@ def serve(settings: Settings, host: str, port: int, log: str = "auto") -> None:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=DRAIN,
+        **tls,
     )
     socket = config.bind_socket()
-    follower.look()
     follower.start()
-    Multiprocess(config, sockets=[socket]).run()
+    with contextlib.closing(socket):
+        Multiprocess(config, sockets=[socket]).run()
+
+
+def _check(settings: Settings, seen: State) -> None:
+    """Refuse to start where nothing could be answered."""
+    if not seen.versions:
+        why = seen.unreachable or "it has no versions"
+        raise InputError(
+            f"nothing to serve from the registry {_hidden(settings.registry)}: {why}; set MLFLOW_TRACKING_URI, or "
+            "register a model with make repro"
+        )
+    if not settings.default:
+        return
+    name, _, reference = settings.default.rpartition("/")
+    of_model = [one for one in seen.versions if one.name == name]
+    if not of_model:
+        names = ", ".join(sorted({one.name for one in seen.versions}))
+        raise InputError(f"no model is registered as {name!r}; registered are {names}")
+    known = {one.lower() for version in of_model for one in (*version.references, str(version.number))}
+    if reference.lower() not in known:
+        raise InputError(f"no version of {name} is {reference}; there are {', '.join(sorted(known))}")
+
+
+def _hidden(registry: str) -> str:
+    """The registry's address without its password."""
+    scheme, mark, rest = registry.partition("://")
+    return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if "@" in rest else registry

@@ -1,7 +1,7 @@
 """One version, ready to answer."""
 
-import time
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -9,10 +9,11 @@ from serving import graph as graphs
 from serving.contract import Contract
 from serving.follow.artifacts import Faulty
 from serving.follow.state import Version
-from serving.graph import Feeds, Graph
+from serving.graph import Graph
 from serving.protocol import answers, fast
 from serving.protocol.errors import Refused
 from serving.protocol.loose import parse
+from serving.protocol.question import Question
 from serving.together import Scores, Together
 from serving.watch.counts import Counts, Timed
 
@@ -38,7 +39,7 @@ class Served:
         self.answered: dict[tuple[str, str, int], Timed] = {}
         self.together = Together(graph, self.reader, validated, scored)
         self.records = answers.records_of(graph.contract)
-        self.loaded = time.time()
+        self.alike: WeakKeyDictionary[Served, bool] = WeakKeyDictionary()
 
     def timed(self, reference: str, protocol: str, status: int) -> Timed:
         """The histogram of its answers of one kind."""
@@ -49,10 +50,18 @@ class Served:
             found = self.answered[key] = self.counts.timed("serving_request_seconds", labels)
         return found
 
-    def score(self, feeds: Feeds) -> Scores:
-        """The scores of rows that are inputs already, now."""
-        labels, probabilities = self.graph.score(feeds)
+    def scores_of(self, question: Question) -> Scores:
+        """The scores of a question, now."""
+        if question.rows is not None:
+            return self.together.score(question.rows)
+        labels, probabilities = self.graph.score(question.feeds or {})
         return labels.tolist(), probabilities.tolist()
+
+    def reads_as(self, other: "Served") -> bool:
+        """Whether every request of another version is one of this."""
+        if other not in self.alike:
+            self.alike[other] = not self.contract.refuses_requests_of(other.contract)
+        return self.alike[other]
 
 
 def load(version: Version, folder: Path, counts: Counts, threads: int = 1) -> Served:

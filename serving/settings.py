@@ -45,7 +45,10 @@ class Settings(msgspec.Struct, frozen=True):
     sticky: str = "x-canary-key"
     allow_contract_change: bool = False
     keys: Path | None = None
+    keys_required: bool = True
+    """Whether a key is needed even while the file has none."""
     audit: Path | None = None
+    allow_pyfunc: bool = False
     pyfunc_python: str = ""
     poll: float = 0.5
     """Seconds between two looks at the registry."""

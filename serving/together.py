@@ -47,7 +47,8 @@ class Together:
 
     def _turn(self) -> None:
         self.scheduled = False
-        ready, rows = [], 0
+        ready: list[tuple[Rows, asyncio.Future[Scores]]] = []
+        rows = 0
         while self.waiting and (not ready or rows + len(self.waiting[0][0]) <= MOST):
             ready.append(self.waiting.pop(0))
             rows += len(ready[-1][0])

@@ -19,11 +19,7 @@ VERSIONS = (
     " (SELECT name FROM registered_model_tags WHERE {key} = 'mlflow.prompt.is_prompt')"
 )
 ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE 1 = 1"
-TAGS = (
-    "SELECT name, version, {key}, value FROM model_version_tags WHERE {key} IN ("
-    + ", ".join(f"'{w}'" for w in WANTED)
-    + ")"
-)
+TAGS = "SELECT name, version, {key}, value FROM model_version_tags WHERE {key} IN {wanted}"
 
 
 class Database:
@@ -62,7 +58,7 @@ class Database:
         assert self.ask is not None  # noqa: S101
         tags: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
         aliases: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for name, number, key, value in self.ask(TAGS.format(key=self.key) + self.workspace):
+        for name, number, key, value in self.ask(TAGS.format(key=self.key, wanted=WANTED) + self.workspace):
             tags[name, int(number)][key] = value
         for name, number, alias in self.ask(ALIASES + self.workspace):
             aliases[name, int(number)].append(alias)

@@ -45,6 +45,6 @@ def at(registry: str) -> Store:
 
         return Database(registry)
     raise ValueError(
-        f"registry {registry!r} has no scheme that is known; expected sqlite:///…, postgresql://…, mysql://…, mssql://…, "
-        "http://… or https://…; set MLFLOW_TRACKING_URI"
+        f"registry {registry!r} has no scheme that is known; expected sqlite:///…, postgresql://…, mysql://…, "
+        "mssql://…, http://… or https://…; set MLFLOW_TRACKING_URI"
     )

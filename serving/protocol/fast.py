@@ -1,6 +1,6 @@
 """Well-formed JSON requests of MLflow's protocol, decoded straight into a contract's types; all others are left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
@@ -48,19 +48,21 @@ class Table:
         self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
         fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
-        row = msgspec.defstruct("Row", fields, rename=names)
-        lists = [(f"c{place}", list[TYPES[column.kind]]) for place, column in enumerate(columns)]  # type: ignore[misc]
+        rows = _list_of(msgspec.defstruct("Row", fields, rename=names))
+        lists = [(f"c{place}", _list_of(TYPES[column.kind])) for place, column in enumerate(columns)]
         body = msgspec.defstruct(
             "Body",
             [
                 ("dataframe_split", Split | UnsetType, UNSET),
-                ("dataframe_records", list[row] | UnsetType, UNSET),  # type: ignore[valid-type]
-                ("instances", list[row] | UnsetType, UNSET),  # type: ignore[valid-type]
+                ("dataframe_records", rows | UnsetType, UNSET),
+                ("instances", rows | UnsetType, UNSET),
                 ("inputs", msgspec.defstruct("Columns", lists, rename=names) | UnsetType, UNSET),
             ],
             forbid_unknown_fields=True,
         )
         self.decode = msgspec.json.Decoder(body).decode
+        bare = _list_of(_row_of(TYPES[kind] for kind in kinds))
+        self.decode_bare: Callable[[Raw], Rows] = msgspec.json.Decoder(bare).decode
         self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
 
     def rows(self, body: bytes) -> Rows | None:
@@ -80,6 +82,13 @@ class Table:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
+    def bare_rows(self, body: Raw) -> Rows | None:
+        """Rows in the contract's order, or one; None leaves it to another."""
+        try:
+            return self.decode_bare(body)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+
     def _split(self, split: Split) -> Rows | None:
         order = self._order(split.columns)
         if order is None:
@@ -97,12 +106,8 @@ class Table:
         found = None
         if set(names) <= set(columns) and len(set(columns)) == len(columns):
             types = {column.name: TYPES[column.kind] for column in self.contract.columns}
-            row = tuple[tuple(types.get(name, Any) for name in columns)]  # type: ignore[misc]
-            pick = None if columns == names else itemgetter(*(columns.index(name) for name in names))
-            if pick is not None and len(names) == 1:
-                place = columns.index(names[0])
-                pick = lambda row: (row[place],)  # noqa: E731
-            found = (msgspec.json.Decoder(list[row]).decode, pick)
+            rows = _list_of(_row_of(types.get(name, Any) for name in columns))
+            found = (msgspec.json.Decoder(rows).decode, None if columns == names else _pick(columns, names))
         if len(self.orders) < KNOWN:
             self.orders[columns] = found
         return found
@@ -125,8 +130,23 @@ class Table:
             cells = np.array(texts, dtype=object).reshape(len(texts), -1, 1)
             feeds |= zip(self.text_names, cells, strict=True)
         for place in self.times:
-            feeds[names[place]] = times(columns[place], names[place])
+            feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
         return feeds
+
+
+def _list_of(cell: Any) -> Any:
+    return list[cell]
+
+
+def _row_of(cells: Iterable[Any]) -> Any:
+    return tuple[tuple(cells)]  # type: ignore[misc]
+
+
+def _pick(columns: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Any], Any]:
+    places = [columns.index(name) for name in names]
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    return itemgetter(*places)
 
 
 class Tensor:
@@ -137,14 +157,12 @@ class Tensor:
         self.column: Column = contract.columns[0]
         cell: Any = float
         for _ in self.column.shape:
-            cell = list[cell]
-        named = msgspec.defstruct("Row", [("cell", cell)], rename={"cell": self.column.name})
-        columns = msgspec.defstruct("Columns", [("cell", list[cell])], rename={"cell": self.column.name})
-        body = msgspec.defstruct(
-            "Body",
-            [("instances", list[named] | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)],  # type: ignore[valid-type]
-            forbid_unknown_fields=True,
-        )
+            cell = _list_of(cell)
+        rename = {"cell": self.column.name}
+        named = _list_of(msgspec.defstruct("Row", [("cell", cell)], rename=rename))
+        columns = msgspec.defstruct("Columns", [("cell", _list_of(cell))], rename=rename)
+        fields = [("instances", named | UnsetType, UNSET), ("inputs", columns | UnsetType, UNSET)]
+        body = msgspec.defstruct("Body", fields, forbid_unknown_fields=True)
         self.decode = msgspec.json.Decoder(body).decode
 
     def rows(self, body: bytes) -> Rows | None:

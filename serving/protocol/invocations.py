@@ -1,5 +1,6 @@
 """MLflow's scoring protocol."""
 
+from serving.protocol.errors import Refused
 from serving.protocol.loose import parse
 from serving.protocol.question import Question
 from serving.served import Served
@@ -23,3 +24,8 @@ def read(served: Served, body: bytes, content_type: bytes | None) -> Question:
 def write(served: Served, question: Question, scores: Scores) -> bytes:
     """The answer's body."""
     return served.records(*scores)
+
+
+def refuse(refused: Refused) -> bytes:
+    """The body of a refusal."""
+    return refused.body()

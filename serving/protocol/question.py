@@ -9,7 +9,7 @@ from serving.protocol.fast import Rows
 class Question(NamedTuple):
     """Rows to score: as tuples that can be scored together with others', or as a graph's inputs."""
 
-    count: int
+    total: int
     rows: Rows | None = None
     feeds: Feeds | None = None
     options: Any = None

@@ -20,7 +20,7 @@ Labels = tuple[str, ...]
 Key = tuple[str, Labels]
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "serving_rows": ("Rows scored.", ("model", "version")),
-    "serving_refusals": ("Requests refused, by the reason's name.", ("model", "code")),
+    "serving_refusals": ("Requests refused, by the reason's name.", ("code",)),
     "serving_swaps": ("Versions swapped in.", ("model", "reference")),
     "serving_swap_failures": ("Versions that failed a check and were not swapped in.", ("model", "reference")),
     "serving_compared_rows": ("Rows scored by two versions.", ("role", "model", "version", "against")),

@@ -1,0 +1,68 @@
+"""uvicorn's HTTP protocol with an end to headers that come too slowly or too many."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+SECONDS = 10.0  # for the headers of a request
+BYTES = 64 * 1024  # of all headers, and of a path
+WAITING: "set[Guarded]" = set()
+
+
+class Guarded(HttpToolsProtocol):
+    """A connection whose headers have to arrive in time."""
+
+    since = 0.0
+    size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        WAITING.discard(self)
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Start the clock."""
+        super().on_message_begin()
+        self.size = 0
+        self._wait()
+
+    def on_url(self, url: bytes) -> None:
+        """Count what a path takes."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count what a header takes."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock."""
+        WAITING.discard(self)
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        self.since = monotonic()
+        WAITING.add(self)
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        if self.size > BYTES:
+            raise ValueError("headers too large")  # which the parser makes an error of the request: 400, and an end
+
+
+def end_slow() -> None:
+    """Close the connections whose headers did not arrive in time."""
+    before = monotonic() - SECONDS
+    for connection in [one for one in WAITING if one.since < before]:
+        WAITING.discard(connection)
+        transport: Any = connection.transport
+        if transport is not None and not transport.is_closing():
+            connection.send_400_response("The headers did not arrive in time.")
