@@ -12,6 +12,7 @@ from serving.app import Application
 from serving.connections import Guarded
 from serving.follow.follower import Follower
 from serving.follow.state import State
+from serving.pyfunc.keeper import Keeper
 from serving.settings import Settings
 from serving.watch import logs
 
@@ -29,6 +30,7 @@ def serve(
     logs.to_stderr(log)
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
+        keeper = Keeper(settings, lambda: follower.state) if settings.allow_pyfunc else None
         seen = follower.look()
     except (ValueError, OSError) as error:
         raise InputError(str(error)) from None
@@ -54,7 +56,9 @@ def serve(
     )
     socket = config.bind_socket()
     follower.start()
-    with contextlib.closing(socket):
+    if keeper is not None:
+        keeper.start()
+    with contextlib.closing(socket), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
         Multiprocess(config, sockets=[socket]).run()
 
 

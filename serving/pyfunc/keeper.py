@@ -16,7 +16,7 @@ from serving.pyfunc.table import Side
 from serving.settings import Settings
 
 TICK = 0.25  # seconds between two looks at what is wanted
-GRACE = 10.0  # seconds that a process stays after nobody has asked for it
+GRACE = 5.0  # seconds that a process stays after nobody has asked for it
 MOST = 8  # processes of versions that nothing names but that were asked for by number
 
 log = logging.getLogger("serving.pyfunc")
@@ -78,7 +78,7 @@ class Keeper(threading.Thread):
             table.write(self.settings.run, sides)
             self.told = sides
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End all processes; what is in flight is finished."""
         self.ending.set()
         self.changed.set()

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import time
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ class Pyfunc:
         self.header = (b"x-model-version", self.name.encode("ascii", "replace"))
         self.sides = sides
         self.contract: Signature = side.signature
-        self.example: dict[str, object] = json.loads(side.example) if side.example else {}
+        self.side = side
         self.counts = counts
         self.number = str(version.number)
         self.parsed, self.scored, self.encoded = (
@@ -43,7 +44,11 @@ class Pyfunc:
         )
         self.rows = counts.counted("serving_rows", (version.name, self.number))
         self.answered: dict[tuple[str, str, int], Timed] = {}
-        self.loaded = time.time()
+
+    @cached_property
+    def example(self) -> dict[str, object]:
+        """A request that it answers; empty if it was logged without one."""
+        return json.loads(self.side.example) if self.side.example else {}
 
     @property
     def fault(self) -> str:
@@ -123,7 +128,7 @@ class Pyfunc:
             why = translate.refused(asked.body, asked.content_type, self.contract)
             return bad_request(why) if code == "BAD_REQUEST" else invalid(why)
         log.warning("a model failed on a request", extra={"version": self.name, "status": status} | _where(error))
-        if status >= 500 and not self.example:
+        if status >= 500 and not self.side.example:
             return Refused(500, "INTERNAL_ERROR", f"{self.name} failed; the server's log says where")
         # a model that answers its own example is right, so that the request is wrong
         return bad_request(f"the model fails on the request; expected {self.contract.expected}")

@@ -13,7 +13,7 @@ from serving.pyfunc.table import Side
 from serving.settings import Settings
 
 LOOK = 0.1  # seconds between two looks of a request that waits for a model
-LEASE = 2.0  # seconds after which the main process is told again that a model is used
+LEASE = 1.0  # seconds after which the main process is told again that a model is used
 IDLE = 300.0  # seconds that a version asked for by number stays after its last request
 SHARE = 0.7  # of a request's time that it may wait for its model to start
 

@@ -144,7 +144,18 @@ def _as_rows(given: Any, signature: Signature) -> list[Any]:
         while isinstance(first, list) and first:
             depth, first = depth + 1, first[0]
         return [given] if depth == len(signature.inputs[0].shape) - 1 else given
-    return given if all(isinstance(row, list) for row in given) else [given]
+    if not any(isinstance(row, list | dict) for row in given):
+        return [[value] for value in given] if len(signature.inputs) == 1 else [given]
+    rows = [_ordered(row, signature) if isinstance(row, dict) else row for row in given]
+    if not all(isinstance(row, list) for row in rows):
+        raise invalid(f"a row is no list; the values of a row are {signature.expected}")
+    return rows
+
+
+def _ordered(row: dict[str, Any], signature: Signature) -> list[Any]:
+    if missing := [one.name for one in signature.inputs if one.required and one.name not in row]:
+        raise invalid(f"columns are missing: {', '.join(missing)}; expected {signature.expected}")
+    return [row.get(name) for name in signature.names]
 
 
 def _split(rows: list[Any], signature: Signature) -> dict[str, Any]:
@@ -155,8 +166,8 @@ def _split(rows: list[Any], signature: Signature) -> dict[str, Any]:
     length = lengths.pop()
     least = max((place for place, one in enumerate(signature.inputs, 1) if one.required), default=1)
     if lengths or not least <= length <= len(names):
-        wanted = f"{len(names)} values" if least == len(names) else f"{least} to {len(names)} values"
-        raise invalid(f"each row has {wanted}, in this order: {signature.expected}")
+        wanted = str(len(names)) if least == len(names) else f"{least} to {len(names)}"
+        raise invalid(f"expected rows of {wanted} values, in this order: {signature.expected}")
     split: dict[str, Any] = {"data": rows}
     if names[0]:
         split["columns"] = names[:length]
@@ -167,8 +178,8 @@ def _tensors(rows: list[Any], signature: Signature) -> dict[str, Any]:
     names = signature.names
     if len(names) == 1:
         return {"inputs": {names[0]: rows} if names[0] else rows}
-    if any(len(row) != len(names) for row in rows):
-        raise invalid(f"each row has {len(names)} tensors, in this order: {signature.expected}")
+    if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
+        raise invalid(f"expected rows of {len(names)} tensors, in this order: {signature.expected}")
     return {"inputs": {name: [row[place] for row in rows] for place, name in enumerate(names)}}
 
 
