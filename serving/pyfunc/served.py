@@ -123,9 +123,12 @@ class Pyfunc:
             code, message = str(error["error_code"]), str(error["message"])
         except (ValueError, KeyError, TypeError):
             error, code, message = {}, "", ""
+        try:
+            why = translate.lacking(asked, self.contract)
+        except Refused as refused:
+            return refused
         failed = message.startswith("Encountered an unexpected error") or status >= 500
         if not failed:
-            why = translate.refused(asked.body, asked.content_type, self.contract)
             return bad_request(why) if code == "BAD_REQUEST" else invalid(why)
         log.warning("a model failed on a request", extra={"version": self.name, "status": status} | _where(error))
         if status >= 500 and not self.side.example:

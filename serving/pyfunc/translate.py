@@ -210,14 +210,17 @@ def unsupported() -> Refused:
     return Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Content-Type: expected {expected}", plain=True)
 
 
-def refused(body: bytes, content_type: bytes, signature: Signature) -> str:
-    """Why MLflow refused a request, as its own message quotes what was sent: the columns that it lacks, if it does."""
-    missing: list[str] = []
-    if content_type.partition(b";")[0].strip() == JSON and signature.names and signature.names[0]:
-        given = _columns(json.loads(body))
-        if given is not None:
-            missing = [one.name for one in signature.inputs if one.required and one.name not in given]
-    if missing:
+def lacking(asked: Asked, signature: Signature) -> str:
+    """What MLflow found wrong with a request, told anew, as its own message quotes what was sent.
+
+    Raises:
+        Refused: it is no JSON.
+    """
+    given = None
+    if asked.content_type.partition(b";")[0].strip() == JSON:
+        given = _columns(_document(asked.body))
+    missing = [one.name for one in signature.inputs if one.required and given is not None and one.name not in given]
+    if missing and signature.names[0]:
         return f"columns are missing: {', '.join(missing)}; expected {signature.expected}"
     return f"the request is none that the model takes; expected {signature.expected}"
 

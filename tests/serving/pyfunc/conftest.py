@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import sysconfig
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ import time
 
 import mlflow
 import pandas as pd
+from only_there import one
 
 
 class Scaled(mlflow.pyfunc.PythonModel):
@@ -41,10 +44,21 @@ class Scaled(mlflow.pyfunc.PythonModel):
             raise ValueError(f"no root of {model_input['x'].tolist()}")
         if (model_input["x"] == 666).any():
             os.abort()
-        return pd.DataFrame({"root": model_input["x"] ** 0.5 * (params or {}).get("factor", 1.0)})
+        return pd.DataFrame({"root": model_input["x"] ** 0.5 * (params or {}).get("factor", one)})
 
 
 mlflow.models.set_model(Scaled())
+"""
+EMPTY = """\
+import mlflow
+
+
+class Empty(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [0.0]
+
+
+mlflow.models.set_model(Empty())
 """
 BROKEN = "import a_module_that_nobody_has\n"
 
@@ -76,16 +90,13 @@ class Registry:
     def script(self, name: str, code: str, signature: ModelSignature | None, example: Any = None) -> str:
         """Register a model whose code is a script; its number."""
         path = self.folder / f"{name}-code.py"
-        path.write_text(code, encoding="utf-8")
         self.made += 1
         place = self.folder / "scripts" / f"{name}-{self.made}"
-        if code == BROKEN:
-            path.write_text(SCALED, encoding="utf-8")
+        path.write_text(EMPTY, encoding="utf-8")  # MLflow runs it, here, where it may lack what it needs
         mlflow.pyfunc.save_model(
             place, python_model=path, signature=signature, pip_requirements=[], input_example=example
         )
-        if code == BROKEN:
-            (place / path.name).write_text(BROKEN, encoding="utf-8")
+        (place / path.name).write_text(code, encoding="utf-8")
         return self.register(name, place)
 
     def register(self, name: str, place: Path) -> str:
@@ -94,7 +105,11 @@ class Registry:
         return str(self.client.create_model_version(name, str(place)).version)
 
     def promote(self, name: str, number: str) -> None:
-        self.client.transition_model_version_stage(name, number, "Production", archive_existing_versions=True)
+        """Production moves, and what was there is named by nothing."""
+        before = self.client.get_latest_versions(name, ["Production"])
+        self.client.transition_model_version_stage(name, number, "Production")
+        for one in before:
+            self.client.transition_model_version_stage(name, one.version, "None")
 
     def sklearn(self, name: str) -> str:
         model = LinearRegression().fit(TABLE, PRICES)
@@ -148,6 +163,15 @@ def start(registry: Registry, folder: Path, *options: str) -> Server:
     return Server(command, port, folder / "log", folder, env, "/ping")
 
 
+def python_with(module: str, content: str, folder: Path) -> str:
+    """The Python of another environment: all that this one has, and a module that this one has not."""
+    venv.create(folder, symlinks=True)
+    place = next(folder.glob("lib/python*/site-packages"))
+    (place / f"{module}.py").write_text(content, encoding="utf-8")
+    (place / "all.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return str(folder / "bin/python")
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     before = mlflow.get_tracking_uri()
@@ -163,7 +187,8 @@ def running(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Ite
     registry.client.set_registered_model_alias("sums", "best", registry.tensor("sums"))
     registry.client.set_registered_model_alias("broken", "best", registry.script("broken", BROKEN, columns(X)))
     folder = tmp_path_factory.mktemp("server")
-    options = ["--allow-pyfunc", "--workers", "2", "--timeout", "20", "--poll", "0.2"]
+    python = python_with("only_there", "one = 1.0\n", folder / "environment")
+    options = ["--allow-pyfunc", "--pyfunc-python", python, "--workers", "2", "--timeout", "20", "--poll", "0.2"]
     server = start(registry, folder, *options)
     with server:
         yield Running(server.address, registry, folder / "log", server.process.pid)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
-from tests.serving.pyfunc.conftest import PRICES, SCALED, SECONDS, TABLE, ColSpec, Running, X, columns
+from tests.serving.pyfunc.conftest import PRICES, SCALED, SECONDS, TABLE, ColSpec, Running, X, columns, start
 
 pytestmark = pytest.mark.xdist_group("pyfunc")
 
@@ -44,7 +44,7 @@ def answered(running: Running, path: str, body: Any) -> requests.Response:
 
 def sides(running: Running) -> dict[int, str]:
     """The models' processes by number, with their command lines."""
-    out = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     found = dict(line.strip().split(" ", 1) for line in out.splitlines())
     mine = {int(pid): args for pid, args in found.items() if "serving/pyfunc/__main__.py" in args}
     return {pid: args for pid, args in mine.items() if str(running.registry.folder) in args}
@@ -112,7 +112,7 @@ BAD = {
     "deeply nested": (b'{"inputs": ' + b"[" * 100_000, "nested too deeply"),
     "nested just so deeply": (b'{"inputs": ' + b"[" * 960 + b"]" * 960 + b"}", "weight: double"),
     "a huge number": (b'{"inputs": {"weight": [1e999], "wheels": [1' + b"0" * 4000 + b"]}}", "weight: double"),
-    "more digits than Python reads": (b'{"inputs": {"weight": [1' + b"0" * 5000 + b"]}}", "weight: double"),
+    "more digits than Python reads": (b'{"inputs": {"weight": [1' + b"0" * 5000 + b"]}}", "too many digits"),
     "null in a whole number": ({"inputs": {"weight": [1.0], "wheels": [None]}}, "wheels: long"),
     "rows of unequal lengths": ({"dataframe_split": {"columns": ["weight"], "data": [[1], [2, 3]]}}, "wheels"),
     "data that are no list": ({"dataframe_split": {"columns": ["weight", "wheels"], "data": SENT}}, "weight: double"),
@@ -217,7 +217,7 @@ def test_production_moves_without_a_failed_request_and_the_new_answers_soon(runn
             assert response.json() == {"prediction": right[version]}
 
     with ThreadPoolExecutor() as pool:
-        slow = pool.submit(running.ask, f"{ROOTS_AT}/predict", {"features": [[4, 8.0]]})
+        slow = pool.submit(running.ask, f"{ROOTS_AT}/predict", {"features": [[4, 6.0]]})
         loads = [pool.submit(load) for _ in range(2)]
         running.registry.promote("roots", number)
         until(lambda: seen and seen[-1][1] == f"roots/{number}", 20)
@@ -242,24 +242,44 @@ def test_a_changed_signature_is_refused_and_the_old_version_stays(running: Runni
     number = running.registry.script("roots", SCALED, columns(X, ColSpec("string", "name")))
     running.registry.promote("roots", number)
     until(lambda: any("its columns are x, name, before x, seconds" in why for why in faults(running)))
-    time.sleep(6)  # the old one's process is no longer named by the registry
+    time.sleep(6.5)  # the old one's process is no longer named by the registry
     after = running.ask(f"{ROOTS_AT}/predict", {"features": [[4]]})
     assert after.headers["x-model-version"] == before.headers["x-model-version"]
     assert after.json() == before.json()
 
 
-def test_a_killed_process_is_a_503_with_retry_after_and_is_back_soon(running: Running) -> None:
-    for pid, args in sides(running).items():
-        if "/sklearn" in args:
-            os.kill(pid, signal.SIGKILL)
-    response = running.ask(f"{PRICES_AT}/predict", {"features": [1.0, 4]})
-    assert response.status_code == 503
-    assert response.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
-    assert int(response.headers["Retry-After"]) >= 1
+def test_a_process_that_dies_is_a_503_with_retry_after_and_is_back_soon(running: Running) -> None:
+    of = {args.split()[2].rpartition("/")[2]: pid for pid, args in sides(running).items()}
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(running.ask, f"{ROOTS_AT}/predict", {"features": [[4, 2.0]]})
+        time.sleep(0.5)
+        os.kill(next(pid for name, pid in of.items() if name.startswith("roots-")), signal.SIGTERM)
+        os.kill(of["sklearn"], signal.SIGKILL)
+        response = running.ask(f"{PRICES_AT}/predict", {"features": [1.0, 4]})
+        assert response.status_code == 503
+        assert response.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
+        assert int(response.headers["Retry-After"]) >= 1
+        assert slow.result().status_code == 200, "one that is told to end finishes what it began"
     assert answered(running, f"{PRICES_AT}/predict", {"features": [1.0, 4]}).status_code == 200
+    assert answered(running, f"{ROOTS_AT}/predict", {"features": [[4]]}).status_code == 200
 
 
 def test_requests_in_flight_on_a_process_that_dies_are_503(running: Running) -> None:
-    response = running.ask(f"{ROOTS_AT}/predict", {"features": [[666]]})
-    assert response.status_code == 503
-    assert answered(running, f"{ROOTS_AT}/predict", {"features": [[4]]}).status_code == 200
+    assert running.ask(f"{ROOTS_AT}/predict", {"features": [[666]]}).status_code == 503
+
+
+def test_without_the_operators_leave_nothing_is_run_and_the_answer_says_so(running: Running, tmp_path: Path) -> None:
+    with start(running.registry, tmp_path) as server:
+        before = set(sides(running))
+        for address in ("prices/Production", "prices/1"):
+            response = requests.post(f"{server.address}/models/{address}/invocations", json=ROWS, timeout=20)
+            assert response.status_code == 503
+            assert "--allow-pyfunc" in response.json()["message"]
+        assert not any(str(tmp_path) in args for pid, args in sides(running).items() if pid not in before)
+        server.stop(signal.SIGKILL)
+
+
+def test_no_process_outlives_a_server_that_is_killed(running: Running) -> None:
+    assert sides(running)
+    os.kill(running.process, signal.SIGKILL)
+    until(lambda: not sides(running), 5)
