@@ -16,7 +16,7 @@ from serving.pyfunc.table import Side
 from serving.settings import Settings
 
 TICK = 0.25  # seconds between two looks at what is wanted
-GRACE = 5.0  # seconds that a process stays after nobody has asked for it
+GRACE = 4.0  # seconds that a process stays after nobody has asked for it
 MOST = 8  # processes of versions that nothing names but that were asked for by number
 
 log = logging.getLogger("serving.pyfunc")

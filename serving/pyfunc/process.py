@@ -22,7 +22,8 @@ from serving.settings import Settings
 
 SCRIPT = Path(__file__).with_name("__main__.py")
 LONG = 600.0  # seconds within which a model has to be ready
-BACKOFF = (0.2, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds until the next start, after so many ends in a row
+DIED = (0.2, 1.0, 4.0, 16.0, 60.0)  # seconds until the next start, after so many ends in a row of one that answered
+FAILED = (5.0, 10.0, 20.0, 40.0, 60.0)  # the same for one that could not be loaded, which takes seconds of a processor
 STEADY = 60.0  # seconds after which an end is the first in a row
 LATE = 5.0  # seconds until a process that does not end is killed, after what its requests have
 LINE = 1000  # characters of a line that reach the log
@@ -53,8 +54,9 @@ class Process(threading.Thread):
             if self.ending.is_set():
                 return
             ends = 1 if time.monotonic() - began > STEADY else ends + 1
-            wait = BACKOFF[min(ends, len(BACKOFF)) - 1]
             served = self.side.ready
+            waits = DIED if served else FAILED
+            wait = waits[min(ends, len(waits)) - 1]
             self._tell(ready=False, why=why, failed=not served)
             log.error("a model's process ended", extra={"version": str(self.version), "why": why, "again_in": wait})
             self.ending.wait(wait)

@@ -184,7 +184,7 @@ def running(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A server that may serve them, with two workers: prices (scikit-learn) and roots (a script) in Production."""
     registry.promote("prices", registry.sklearn("prices"))
     registry.promote("roots", registry.script("roots", SCALED, columns(X, SECONDS), pd.DataFrame({"x": [4.0]})))
-    registry.client.set_registered_model_alias("sums", "best", registry.tensor("sums"))
+    registry.tensor("sums")
     registry.client.set_registered_model_alias("broken", "best", registry.script("broken", BROKEN, columns(X)))
     folder = tmp_path_factory.mktemp("server")
     python = python_with("only_there", "one = 1.0\n", folder / "environment")

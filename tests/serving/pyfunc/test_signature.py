@@ -1,0 +1,103 @@
+"""Which requests stay valid when a version takes another's place, and how rows become MLflow's requests."""
+
+import json
+from typing import Any
+
+import pytest
+
+from serving.contract import Column, Contract
+from serving.protocol.errors import Refused
+from serving.pyfunc import signature, translate
+from serving.pyfunc.signature import Signature, refuses
+
+A, B = {"type": "double", "name": "a"}, {"type": "long", "name": "b"}
+IMAGE = {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 2, 2]}}
+GRAPH = Contract("task", "y", (Column("a", "number"), Column("b", "number")), ("no", "yes"))
+
+
+def optional(one: dict[str, Any]) -> dict[str, Any]:
+    return one | {"required": False}
+
+
+def of(*inputs: dict[str, Any], params: tuple[str, ...] = ()) -> Signature:
+    told = [{"name": name, "type": "double", "default": 1.0, "shape": None} for name in params]
+    return signature.of({"inputs": json.dumps(inputs), "outputs": None, "params": json.dumps(told)})
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (of(A, B), of(A, B)),
+        (of(A, optional(B)), of(A, B)),
+        (of(A, optional(B)), of(A)),
+        (of(A, B, params=("p",)), of(A, B)),
+        (of(A, B), GRAPH),
+        (GRAPH, of(A, B)),
+        (of(A, B, optional({"type": "string", "name": "c"})), GRAPH),
+        (signature.of(None), signature.of(None)),
+    ],
+)
+def test_a_version_that_answers_all_old_requests_may_take_the_place(new: Any, old: Any) -> None:
+    assert refuses(new, old) == ""
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "said"),
+    [
+        (of(A, B), of(A), "its columns are a, b, before a"),
+        (of(A), of(A, B), "its columns are a, before a, b"),
+        (of(B, A), of(A, B), "its columns are b, a, before a, b"),
+        (of(A | {"type": "string"}, B), of(A, B), "its input is a: string, before a: double"),
+        (of(A, B), of(A, optional(B)), "b is no longer optional"),
+        (of(IMAGE), of(IMAGE | {"tensor-spec": {"dtype": "uint8", "shape": [-1, 3]}}), "before uint8 of shape [-1, 3]"),
+        (of(A), of(A, params=("p",)), "it has no parameter p"),
+        (of(A), GRAPH, "its columns are a, before a, b"),
+        (GRAPH, of(A), "its columns are a, b, before a"),
+        (signature.of(None), of(A), "it has no signature"),
+        (of(A), signature.of(None), "the version before has no signature"),
+    ],
+)
+def test_a_version_that_would_refuse_old_requests_may_not(new: Any, old: Any, said: str) -> None:
+    assert said in refuses(new, old)
+
+
+@pytest.mark.parametrize(
+    ("given", "takes", "asked"),
+    [
+        ([[1, 2], [3, 4]], of(A, B), {"dataframe_split": {"data": [[1, 2], [3, 4]], "columns": ["a", "b"]}}),
+        ([1, 2], of(A, B), {"dataframe_split": {"data": [[1, 2]], "columns": ["a", "b"]}}),
+        ([1, 2], of(A), {"dataframe_split": {"data": [[1], [2]], "columns": ["a"]}}),
+        ("word", of(A | {"type": "string"}), {"dataframe_split": {"data": [["word"]], "columns": ["a"]}}),
+        ([[1]], of(A, optional(B)), {"dataframe_split": {"data": [[1]], "columns": ["a"]}}),
+        ([{"b": 2, "a": 1}], of(A, B), {"dataframe_split": {"data": [[1, 2]], "columns": ["a", "b"]}}),
+        ([[[1, 2], [3, 4]]], of(IMAGE), {"inputs": [[[1, 2], [3, 4]]]}),
+        ([[1, 2], [3, 4]], of(IMAGE), {"inputs": [[[1, 2], [3, 4]]]}),
+        ([[1, 2], [3, 4]], of(IMAGE | {"name": "i"}), {"inputs": {"i": [[[1, 2], [3, 4]]]}}),
+        ([[[1], [2]]], of(IMAGE | {"name": "i"}, IMAGE | {"name": "j"}), {"inputs": {"i": [[1]], "j": [[2]]}}),
+        ([[1, 2]], signature.of(None), {"dataframe_split": {"data": [[1, 2]]}}),
+    ],
+)
+def test_rows_of_the_plain_api_become_what_the_signature_takes(given: Any, takes: Signature, asked: Any) -> None:
+    found = translate.from_plain(json.dumps({"features": given}).encode(), None, takes)
+    assert json.loads(found.body) == asked
+
+
+@pytest.mark.parametrize(
+    ("given", "takes", "said"),
+    [
+        ([[1, 2, 3]], of(A, B), "expected rows of 2 values"),
+        ([[1, 2], 3], of(A, B), "a row is no list"),
+        ([{"a": 1}], of(A, B), "columns are missing: b"),
+        ([[1]], of(IMAGE | {"name": "i"}, IMAGE | {"name": "j"}), "expected rows of 2 tensors"),
+        ([], of(IMAGE), "there is no row"),
+    ],
+)
+def test_rows_that_the_signature_does_not_take_are_refused(given: Any, takes: Signature, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        translate.from_plain(json.dumps({"features": given}).encode(), None, takes)
+
+
+def test_an_answer_with_nan_is_still_an_answer() -> None:
+    content = b'{"predictions": [1.5, NaN]}'
+    assert translate.rows_of(content) == 2
+    assert translate.to_plain(content) == b'{"prediction":[1.5,NaN]}'
