@@ -82,6 +82,21 @@ def listening(path: str) -> socket.socket:
     return found
 
 
+def surviving(application: Any) -> Any:
+    """The application, whose exceptions end no connection: uvicorn would close it while the next request is under way."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await application(scope, receive, send)
+        except Exception as error:  # answered already, with status 500
+            if scope["type"] != "http":
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]  # the message may quote what was sent
+            print(f"{type(error).__name__} in {place.filename}, line {place.lineno}", file=sys.stderr, flush=True)
+
+    return answer
+
+
 def serve(model: str, path: str, keep: str, grace: float) -> None:
     """Answer on the socket at `path` until SIGTERM; then what is in flight has `grace` seconds."""
     import mlflow.pyfunc
@@ -90,7 +105,7 @@ def serve(model: str, path: str, keep: str, grace: float) -> None:
 
     folder = folder_of(model, keep)
     loaded = mlflow.pyfunc.load_model(str(folder))
-    application = scoring_server.init(loaded)
+    application = surviving(scoring_server.init(loaded))
     with open(path + ".json", "w", encoding="utf-8") as file:
         json.dump(described(loaded, folder), file)
     config = uvicorn.Config(

@@ -13,10 +13,10 @@ import httpx
 from serving.follow.state import Version
 from serving.protocol.errors import Refused, bad_request, invalid
 from serving.pyfunc import table, translate
+from serving.pyfunc.asked import Asked
 from serving.pyfunc.sides import Sides
 from serving.pyfunc.signature import Signature
 from serving.pyfunc.table import Side
-from serving.pyfunc.translate import Asked
 from serving.watch.counts import Counts, Timed
 
 LARGE = 256 * 1024  # bytes that are read in a thread
@@ -69,7 +69,7 @@ class Pyfunc:
         """The body of an answer with status 200, in JSON, and how many rows were scored.
 
         Args:
-            protocol: `invocations` or `predict`.
+            protocol: `invocations`, `predict` or `infer`.
             body: the request's.
             content_type: its header of that name.
 
@@ -88,7 +88,7 @@ class Pyfunc:
         ready = time.perf_counter()
         content = await self._scored(asked)
         scored = time.perf_counter()
-        answer: bytes = await _run(spoken.write, content)
+        answer: bytes = await _run(spoken.write, content, asked, self.version)
         rows = asked.rows if asked.rows is not None else await _run(translate.rows_of, content)
         self.parsed.observe(ready - start)
         self.scored.observe(scored - ready)

@@ -7,29 +7,20 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from serving.follow.state import Version
 from serving.protocol.errors import Refused, bad_request, invalid
+from serving.pyfunc import inference
+from serving.pyfunc.asked import JSON, Asked
 from serving.pyfunc.signature import Signature
 
-JSON = b"application/json"
-FOR_LANGUAGE_MODELS = ("messages", "prompt", "input")
-
 encode = msgspec.json.Encoder().encode
-
-
-class Asked(NamedTuple):
-    """A request as MLflow's scoring application takes it."""
-
-    body: bytes
-    content_type: bytes
-    rows: int | None
-    """None where only the answer tells."""
 
 
 class Protocol(NamedTuple):
     """How a protocol's requests become MLflow's, and its answers are made of MLflow's."""
 
     read: Callable[[bytes, bytes | None, Signature], Asked]
-    write: Callable[[bytes], bytes]
+    write: Callable[[bytes, Asked, Version], bytes]
 
 
 class _Split(Struct):
@@ -183,7 +174,12 @@ def _tensors(rows: list[Any], signature: Signature) -> dict[str, Any]:
     return {"inputs": {name: [row[place] for row in rows] for place, name in enumerate(names)}}
 
 
-def to_plain(content: bytes) -> bytes:
+def to_invocations(content: bytes, _: Asked, __: Version) -> bytes:
+    """MLflow's answer as it is."""
+    return content
+
+
+def to_plain(content: bytes, _: Asked, __: Version) -> bytes:
     """MLflow's answer as `{"prediction": …}`."""
     try:
         return encode({"prediction": _answer(content).predictions})
@@ -241,7 +237,8 @@ def _columns(document: Any) -> set[str] | None:
 
 
 PROTOCOLS = {
-    "invocations": Protocol(from_invocations, lambda content: content),
+    "invocations": Protocol(from_invocations, to_invocations),
     "predict": Protocol(from_plain, to_plain),
+    "infer": Protocol(inference.read, inference.write),
 }
-"""By the last part of a path; the place for the Open Inference Protocol's `infer`."""
+"""By the last part of a path."""

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.xdist_group("pyfunc")
 
 PRICES_AT, ROOTS_AT = "/models/prices/Production", "/models/roots/Production"
 ROWS = {"dataframe_split": {"columns": ["weight", "wheels"], "data": TABLE.to_numpy().tolist()}}
+AS_JSON = {"Content-Type": "application/json"}
 SENT = "a-value-of-the-caller"
 
 
@@ -93,6 +94,20 @@ def test_one_flat_row_is_a_row(running: Running) -> None:
     assert len(running.ask("/models/sums/1/predict", {"features": [[1, 2, 3]] * 3}).json()["prediction"]) == 3
 
 
+def test_the_open_inference_protocol_answers_by_the_signature(running: Running) -> None:
+    inputs = [{"name": "x", "shape": [2], "datatype": "FP64", "data": [4, 9]}]
+    body = {"id": "mine", "inputs": inputs, "parameters": {"factor": 2.0}}
+    assert running.ask("/v2/models/roots/infer", body).json() == {
+        "model_name": "roots",
+        "model_version": "1",
+        "outputs": [{"name": "root", "shape": [2], "datatype": "FP64", "data": [4.0, 6.0]}],
+        "id": "mine",
+    }
+    refused = running.ask("/v2/models/roots/infer", {"inputs": []})
+    assert refused.status_code == 400
+    assert "x: double" in refused.json()["error"]
+
+
 def test_params_reach_the_model_by_either_protocol(running: Running) -> None:
     params = {"params": {"factor": 10.0}}
     assert running.ask(f"{ROOTS_AT}/predict", {"features": [[9]]} | params).json() == {"prediction": [{"root": 30.0}]}
@@ -120,11 +135,18 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_scored_is_a_400_without_a_trace_and_without_what_was_sent(running: Running, case: str) -> None:
     body, said = BAD[case]
-    response = running.ask(f"{PRICES_AT}/invocations", body, headers={"Content-Type": "application/json"})
+    response = running.ask(f"{PRICES_AT}/invocations", body, headers=AS_JSON)
     assert response.status_code == 400, response.text
     assert set(response.json()) == {"error_code", "message"}
     assert said in response.json()["message"]
     assert not any(word in response.text for word in (SENT, "Traceback", "stack", "pandas"))
+
+
+def test_a_request_after_one_that_broke_the_application_is_answered(running: Running) -> None:
+    breaking, _ = BAD["nested just so deeply"]
+    for _ in range(30):
+        assert running.ask(f"{PRICES_AT}/invocations", breaking, headers=AS_JSON).status_code == 400
+        assert running.ask(f"{PRICES_AT}/invocations", ROWS).status_code == 200
 
 
 @pytest.mark.parametrize(

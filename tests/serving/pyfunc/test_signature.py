@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from serving.contract import Column, Contract
+from serving.follow.state import Version
 from serving.protocol.errors import Refused
-from serving.pyfunc import signature, translate
+from serving.pyfunc import inference, signature, translate
+from serving.pyfunc.asked import Asked
 from serving.pyfunc.signature import Signature, refuses
 
 A, B = {"type": "double", "name": "a"}, {"type": "long", "name": "b"}
@@ -100,4 +102,66 @@ def test_rows_that_the_signature_does_not_take_are_refused(given: Any, takes: Si
 def test_an_answer_with_nan_is_still_an_answer() -> None:
     content = b'{"predictions": [1.5, NaN]}'
     assert translate.rows_of(content) == 2
-    assert translate.to_plain(content) == b'{"prediction":[1.5,NaN]}'
+    assert translate.to_plain(content, Asked(b"", b"", None), Version("m", 1)) == b'{"prediction":[1.5,NaN]}'
+
+
+V2 = [{"name": "b", "shape": [2], "datatype": "INT64", "data": [1, 2]}]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "takes", "asked"),
+    [
+        (
+            [*V2, {"name": "a", "shape": [2, 1], "datatype": "FP64", "data": [[3], [4]]}],
+            of(A, B, params=("p",)),
+            {"dataframe_split": {"columns": ["a", "b"], "data": [[3, 1], [4, 2]]}, "params": {"p": 7}},
+        ),
+        (V2, of(optional(A), B), {"dataframe_split": {"columns": ["b"], "data": [[1], [2]]}}),
+        (
+            [{"name": "x", "shape": [1, 2, 2], "datatype": "UINT8", "data": [1, 2, 3, 4]}],
+            of(IMAGE),
+            {"inputs": [[[1, 2], [3, 4]]]},
+        ),
+    ],
+)
+def test_tensors_of_an_inference_request_become_what_the_signature_takes(
+    inputs: Any, takes: Signature, asked: Any
+) -> None:
+    body = json.dumps({"inputs": inputs, "parameters": {"p": 7, "other": 1}}).encode()
+    assert json.loads(inference.read(body, None, takes).body) == asked
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        (V2, "one input for each of: a: double, b: long"),
+        ([*V2, *V2], "one input for each"),
+        ([*V2, {"name": "a", "shape": [1], "datatype": "FP64", "data": [3]}], "different numbers of rows"),
+        ([*V2, {"name": "a", "shape": [3], "datatype": "FP64", "data": [3]}], "another number than its shape"),
+        ([*V2, {"name": "a", "shape": [1, 2], "datatype": "FP64", "data": [3, 4]}], "expected [[]-1[]]"),
+        ([*V2, {"name": "a", "shape": [-1, -1], "datatype": "FP64", "data": [3]}], "the shape is"),
+        ("none", "no inference request"),
+    ],
+)
+def test_an_inference_request_that_the_signature_does_not_take_is_refused(inputs: Any, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        inference.read(json.dumps({"inputs": inputs}).encode(), None, of(A, B))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "outputs"),
+    [
+        ([1.5, 2], [("out", [2], "FP64", [1.5, 2])]),
+        ([[1, 2], [3, 4]], [("out", [2, 2], "INT64", [1, 2, 3, 4])]),
+        ([[1], [3, 4]], [("out", [2], "BYTES", ["[1]", "[3, 4]"])]),
+        ([{"a": True, "b": "x"}], [("a", [1], "BOOL", [True]), ("b", [1], "BYTES", ["x"])]),
+        ({"a": [1]}, [("a", [1], "INT64", [1])]),
+        ("text", [("out", [1], "BYTES", ["text"])]),
+    ],
+)
+def test_predictions_become_outputs_by_their_names_and_types(predictions: Any, outputs: Any) -> None:
+    asked = Asked(b"", b"", None, inference.Options("7", (), "out"))
+    content = json.dumps({"predictions": predictions}).encode()
+    found = json.loads(inference.write(content, asked, Version("m", 3)))
+    assert [(one["name"], one["shape"], one["datatype"], one["data"]) for one in found["outputs"]] == outputs
+    assert (found["model_name"], found["model_version"], found["id"]) == ("m", "3", "7")
