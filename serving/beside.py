@@ -5,6 +5,7 @@ import logging
 import random
 from binascii import crc32
 from collections import deque
+from time import perf_counter
 from typing import NamedTuple
 
 from serving.live import Live
@@ -90,11 +91,14 @@ class Beside:
                     log.exception("a copy of a request could not be scored", extra={"version": copy.other.name})
 
     def _compared(self, copy: Copy) -> None:
+        start = perf_counter()
         found = copy.other.scores_of(copy.question)
+        seconds = perf_counter() - start
         labels, probabilities = copy.scores
         new, old = (copy.other, copy.by) if copy.role == "shadow" else (copy.by, copy.other)
         names = (copy.role, self.name, new.number, old.number)
         counts = self.live.counts
+        counts.timed("serving_compared_seconds", (copy.role, self.name, copy.other.number)).observe(seconds)
         counts.add("serving_compared_rows", names, len(labels))
         counts.add("serving_disagreements", names, sum(a != b for a, b in zip(labels, found[0], strict=True)))
         if new.contract.classes == old.contract.classes:

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SECONDS = 10.0  # for the headers of a request
 BYTES = 64 * 1024  # of all headers, and of a path
+GRACE = 1.0  # seconds in which a client may still send on a connection of a worker that ends
 WAITING: "set[Guarded]" = set()
 
 
@@ -16,6 +17,7 @@ class Guarded(HttpToolsProtocol):
 
     since = 0.0
     size = 0
+    draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -47,6 +49,20 @@ class Guarded(HttpToolsProtocol):
         """Stop the clock."""
         WAITING.discard(self)
         super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """End after the request in flight, or after the one that may be on its way."""
+        self.draining = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(GRACE, self._end)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
 
     def _wait(self) -> None:
         self.since = monotonic()

@@ -156,6 +156,7 @@ class Live:
             log.error(
                 "version refused", extra={"address": str(slot), "version": str(version), "stays": stays, "why": why}
             )
+        if version != slot.refused:
             self.counts.add("serving_swap_failures", (slot.name, slot.reference))
         slot.fault, slot.refused = why, version
 

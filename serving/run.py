@@ -59,7 +59,17 @@ def serve(
     if keeper is not None:
         keeper.start()
     with contextlib.closing(socket), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
-        Multiprocess(config, sockets=[socket]).run()
+        Workers(config, sockets=[socket]).run()
+
+
+class Workers(Multiprocess):
+    """uvicorn's workers, to whom alone the listening socket belongs at the end."""
+
+    def terminate_all(self) -> None:
+        """End the workers; a client that comes too late is refused, and not left waiting for nobody."""
+        for socket in self.sockets:
+            socket.close()
+        super().terminate_all()
 
 
 def _check(settings: Settings, seen: State) -> None:

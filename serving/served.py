@@ -1,6 +1,7 @@
 """One version, ready to answer."""
 
 from pathlib import Path
+from time import perf_counter
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -31,13 +32,13 @@ class Served:
         self.reader = fast.requests_of(graph.contract)
         self.counts = counts
         self.number = str(version.number)
-        self.parsed, validated, scored, self.encoded = (
+        self.parsed, validated, self.scored, self.encoded = (
             counts.timed("serving_phase_seconds", (version.name, self.number, phase))
             for phase in ("parse", "validate", "score", "encode")
         )
         self.rows = counts.counted("serving_rows", (version.name, self.number))
         self.answered: dict[tuple[str, str, int], Timed] = {}
-        self.together = Together(graph, self.reader, validated, scored)
+        self.together = Together(graph, self.reader, validated, self.scored)
         self.records = answers.records_of(graph.contract)
         self.alike: WeakKeyDictionary[Served, bool] = WeakKeyDictionary()
 
@@ -54,7 +55,9 @@ class Served:
         """The scores of a question, now."""
         if question.rows is not None:
             return self.together.score(question.rows)
+        start = perf_counter()
         labels, probabilities = self.graph.score(question.feeds or {})
+        self.scored.observe(perf_counter() - start)
         return labels.tolist(), probabilities.tolist()
 
     def reads_as(self, other: "Served") -> bool:

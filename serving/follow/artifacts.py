@@ -13,7 +13,12 @@ from serving.follow.state import Version
 
 GRAPH, EXAMPLE, MODEL = "graph.onnx", "serving_input_example.json", "MLmodel"
 FILES = {GRAPH: f"artifacts/{GRAPH}", EXAMPLE: EXAMPLE, MODEL: MODEL}
-FETCH = "import sys, mlflow; mlflow.artifacts.download_artifacts(sys.argv[1], dst_path=sys.argv[2])"
+FETCH = """
+import sys
+import mlflow
+for file in sys.argv[3:]:
+    mlflow.artifacts.download_artifacts(f"{sys.argv[1]}/{file}", dst_path=sys.argv[2])
+"""
 
 
 class Faulty(Exception):
@@ -93,15 +98,8 @@ def _from_server(registry: str, path: str, into: Path) -> None:
 
 def _through_mlflow(location: str, into: Path) -> None:
     """Through the client of any other artifact store, in a process of its own."""
-    for name, file in FILES.items():
-        with tempfile.TemporaryDirectory(dir=into) as there:
-            done = subprocess.run(
-                [sys.executable, "-c", FETCH, f"{location.rstrip('/')}/{file}", there],
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            if done.returncode:
-                raise OSError((done.stderr.strip().splitlines() or ["no message"])[-1])
-            os.replace(Path(there) / Path(file).name, into / name)
+    command = [sys.executable, "-c", FETCH, location.rstrip("/"), str(into), *FILES.values()]
+    env = os.environ | {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise OSError((done.stderr.strip().splitlines() or ["no message"])[-1])

@@ -59,7 +59,7 @@ class Follower(threading.Thread):
     def _tell(self, new: State) -> None:
         if new == self.state and (self.folder / state.STATE).exists():
             return
-        if bool(new.unreachable) != bool(self.state.unreachable):
+        if self.is_alive() and bool(new.unreachable) != bool(self.state.unreachable):
             if new.unreachable:
                 log.warning("registry unreachable, the last known versions stay", extra={"why": new.unreachable})
             else:

@@ -83,7 +83,7 @@ def listening(path: str) -> socket.socket:
 
 
 def surviving(application: Any) -> Any:
-    """The application, whose exceptions end no connection: uvicorn would close it while the next request is under way."""
+    """The application, whose exceptions end no connection, as uvicorn would while the next request is on its way."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         try:

@@ -20,64 +20,18 @@ import uvicorn
 from mlflow import MlflowClient
 from mlflow.pyfunc import scoring_server
 
-from data import params
-from data.fetch import fetch
-from data.prepare import prepare
 from registry import versions
 from registry.card import call
 from tests.conftest import VENV
-from training import candidate, models
+from tests.serving.conftest import people
+from training import candidate
 from training.graph import Graph
-from training.train import train
 
 pytestmark = pytest.mark.xdist_group("kinds")
 
-PARAMS = """\
-seed: 3
-tasks:
-  people:
-    source: {path: people.parquet}
-    target: left
-    columns: {age: number, member: boolean, plan: category, note: text, since: time}
-    decision: {aim: f1}
-  words:
-    source: {path: people.parquet}
-    target: left
-    columns: {plan: category, note: text}
-  motion:
-    source: {path: motion.py}
-    target: pace
-    columns: {steps: {kind: sequence, shape: [5, 2], low: -9, high: 9}}
-models:
-  people: {task: people, family: logistic}
-  words: {task: words, family: logistic}
-  motion: {task: motion, family: logistic}
-"""
-MOTION = """\
-import numpy as np, pandas as pd
-def read():
-    steps = np.random.default_rng(0).normal(size=(160, 5, 2)).round(3)
-    return pd.DataFrame({"steps": [one.tolist() for one in steps], "pace": steps[:, :, 0].mean(axis=1) > 0})
-"""
 ROW = {"age": 41.5, "member": True, "plan": "basic", "note": "good fine", "since": "2020-05-01"}
 Row = dict[str, Any]
 LAYOUTS = ("dataframe_records", "dataframe_split", "instances", "inputs")
-
-
-def people(rows: int = 160) -> pd.DataFrame:
-    random = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "age": random.normal(40, 9, rows).round(1),
-            "member": random.random(rows) < 0.5,
-            "plan": random.choice(["basic", "plus", "3", None], rows),
-            "note": random.choice(["good fine", "bad poor", "so so", None], rows),
-            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), unit="D"),
-        }
-    )
-    worth = table["age"] + 9 * table["member"] + 9 * table["plan"].isna() + 9 * table["note"].isna()
-    table.loc[::9, ["age", "since"]] = None
-    return table.assign(left=np.where(worth + random.normal(0, 4, rows) > 50, "yes", "no"))
 
 
 class Served:
@@ -116,20 +70,12 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
-    folder = tmp_path_factory.mktemp("kinds")
+def served(kinds: Path) -> Iterator[dict[str, Served]]:
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.chdir(folder)
-        Path("params.yaml").write_text(PARAMS, encoding="utf-8")
-        Path("motion.py").write_text(MOTION, encoding="utf-8")
-        people().to_parquet("people.parquet")
-        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-        content = params.load()
+        patch.chdir(kinds)
+        mlflow.set_tracking_uri(f"sqlite:///{kinds}/mlflow.db")
         running = {}
-        for name, declaration in content["models"].items():
-            fetch(content, name)
-            prepare(content, name)
-            train(models.declared(content, name), declaration, content["seed"])
+        for name in ("people", "words", "motion"):
             running[name] = one = Served(name)
             stack.callback(setattr, one.server, "should_exit", True)
         yield running
