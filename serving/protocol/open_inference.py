@@ -116,6 +116,7 @@ def _feed(tensor: Tensor, column: Column) -> np.ndarray:
 
 
 def flat(data: list[Any]) -> Iterator[Any]:
+    """The values of lists in lists, in order."""
     for value in data:
         if isinstance(value, list):
             yield from flat(value)

@@ -154,13 +154,13 @@ class Running:
         return requests.post(f"{self.address}{path}", timeout=40, **more)
 
 
-def start(registry: Registry, folder: Path, *options: str) -> Server:
+def start(registry: Registry, folder: Path, *options: str, answers: str = "/ping") -> Server:
     """A server for a registry, not started."""
     command = [sys.executable, "-m", "serving", "--port", "0", "--log", "json", *options]
     port = free_port()
     command[command.index("--port") + 1] = str(port)
     env = os.environ | {"MLFLOW_TRACKING_URI": registry.uri, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return Server(command, port, folder / "log", folder, env, "/ping")
+    return Server(command, port, folder / "log", folder, env, answers)
 
 
 def python_with(module: str, content: str, folder: Path) -> str:

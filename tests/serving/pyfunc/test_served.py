@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
+from serving.pyfunc.__main__ import folder_of
 from tests.serving.pyfunc.conftest import PRICES, SCALED, SECONDS, TABLE, ColSpec, Running, X, columns, start
 
 pytestmark = pytest.mark.xdist_group("pyfunc")
@@ -207,6 +208,22 @@ def test_a_version_that_nothing_names_is_started_when_it_is_asked_for_by_its_num
     assert running.ask("/models/sums/2/predict", {"features": [[1, 2, 3]]}).status_code == 404
 
 
+def test_the_pages_tell_of_a_model_by_its_signature(running: Running) -> None:
+    get = lambda path: requests.get(f"{running.address}{path}", timeout=20).json()  # noqa: E731
+    listed = {(one["name"], one["version"]): one for one in get("/models")}
+    assert listed["prices", 1]["graph_digest"] is None
+    page = get("/models/prices/Production")
+    assert [(one["name"], one["type"]) for one in page["signature"]["inputs"]] == [
+        ("weight", "double"),
+        ("wheels", "long"),
+    ]
+    assert "dataframe_split" in page["example"]
+    assert get("/v2/models/prices")["inputs"][0] == {"name": "weight", "datatype": "FP64", "shape": [-1]}
+    assert "paths" in get("/openapi.json")
+    ready = get("/ready")
+    assert "a_module_that_nobody_has" in str(ready["addresses"]["broken/@best"])
+
+
 def test_its_socket_is_for_this_user_alone_and_workers_share_one_process(running: Running) -> None:
     of_prices = [args for args in sides(running).values() if "/sklearn" in args]
     assert len(of_prices) == 1
@@ -285,12 +302,23 @@ def test_a_process_that_dies_is_a_503_with_retry_after_and_is_back_soon(running:
     assert answered(running, f"{ROOTS_AT}/predict", {"features": [[4]]}).status_code == 200
 
 
+def test_a_model_that_lies_elsewhere_is_fetched_once(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = tmp_path / "copy" / "prices"
+    assert folder_of("models:/prices/1", str(keep)) == keep
+    assert (keep / "model.pkl").is_file()
+    assert [path.name for path in keep.parent.iterdir()] == ["prices"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert folder_of("models:/prices/1", str(keep)) == keep
+
+
 def test_requests_in_flight_on_a_process_that_dies_are_503(running: Running) -> None:
     assert running.ask(f"{ROOTS_AT}/predict", {"features": [[666]]}).status_code == 503
 
 
 def test_without_the_operators_leave_nothing_is_run_and_the_answer_says_so(running: Running, tmp_path: Path) -> None:
-    with start(running.registry, tmp_path) as server:
+    with start(running.registry, tmp_path, answers="/live") as server:
         before = set(sides(running))
         for address in ("prices/Production", "prices/1"):
             response = requests.post(f"{server.address}/models/{address}/invocations", json=ROWS, timeout=20)
