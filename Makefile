@@ -14,7 +14,7 @@ UI_PORT ?= 5000
 
 INSTALLED := $(VENV)/installed
 
-.PHONY: help install repro repro-all test format lock serve ui bench-gate bench-rows screenshot clean
+.PHONY: help install repro repro-all test format lock serve ui bench-gate bench-rows bench-serving screenshot clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,9 +54,8 @@ format: install  ## put the code into its form
 lock: install  ## pin the versions that pyproject.toml allows
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
-serve: install  ## answer over HTTP on PORT with the version of TASK in STAGE
-	@python -m registry find $(TASK) $(STAGE)
-	mlflow models serve -m models:/$(TASK)/$(STAGE) --env-manager local --host 127.0.0.1 --port $(PORT)
+serve: install  ## answer over HTTP on PORT for every model, by default with the version of TASK in STAGE
+	python -m serving --default $(TASK)/$(STAGE) --port $(PORT)
 
 ui: install  ## MLflow's pages on UI_PORT
 	mlflow ui --host 127.0.0.1 --port $(UI_PORT)
@@ -64,11 +63,14 @@ ui: install  ## MLflow's pages on UI_PORT
 bench-gate: install  ## how often the gate promotes equal and better challengers
 	python -m benchmarks.gate
 
+bench-serving: install  ## speed and memory of serving against MLflow's server and others
+	python -m benchmarks.serving
+
 bench-rows: install  ## seconds and memory from 50,000 rows to five million
 	python -m benchmarks.rows
 
 screenshot: install  ## the pictures of MLflow in the README
 	python -m tests.screenshot
 
-clean:  ## remove what the pipeline made: snapshots, splits, candidates, MLflow's store
-	rm -rf data/raw data/prepared candidates mlflow.db* mlruns dvc.lock .dvc/cache .dvc/tmp
+clean:  ## remove what the pipeline made: snapshots, splits, candidates, MLflow's store, copies
+	rm -rf data/raw data/prepared candidates mlflow.db* mlruns .serving dvc.lock .dvc/cache .dvc/tmp

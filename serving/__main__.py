@@ -9,6 +9,7 @@ import typer
 from data import errors
 from data.errors import InputError
 from serving.access import commands
+from serving.follow import state
 from serving.settings import MIB, Limits, Settings, Share
 
 app = typer.Typer(
@@ -113,14 +114,12 @@ def run(
 
 
 def _address(text: str, option: str) -> str:
-    from serving.app import STAGES
-
     name, _, reference = text.rpartition("/")
     if not name or not reference:
         raise InputError(
             f"{option} {text}: expected a model and a stage, an alias or a number, such as flights/Production"
         )
-    return f"{name}/{STAGES.get(reference.lower(), reference)}"
+    return state.address(name, reference)
 
 
 def _share(text: str, option: str, percent: bool) -> Share:

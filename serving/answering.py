@@ -54,7 +54,7 @@ class Route(NamedTuple):
     name: str
     reference: str
     key: str
-    """`<name>/<reference>` in lower case."""
+    """`<name>/<reference>`."""
 
 
 class Asked:

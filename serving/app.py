@@ -12,6 +12,7 @@ from serving.answering import Answering, Message, Receive, Route, Send, Talk
 from serving.beside import Beside, beside
 from serving.connections import end_slow
 from serving.door import Door
+from serving.follow.state import address
 from serving.live import Live
 from serving.protocol import invocations, open_inference, plain
 from serving.settings import Settings
@@ -22,7 +23,6 @@ log = logging.getLogger("serving")
 
 KEEP = 0.5  # seconds between two writings of the counts
 TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
-STAGES = {stage.lower(): stage for stage in ("Production", "Staging", "Archived")}
 ROUTES = 1024  # paths that are remembered
 
 
@@ -102,6 +102,7 @@ class Application:
         await receive()
         logs.to_stderr(self.log)
         await self.live.start()
+        assert self.pages  # noqa: S101 - made before the first request
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
         loop = asyncio.get_running_loop()
@@ -152,5 +153,5 @@ class Application:
 
 
 def _route(protocol: str, talk: Talk, name: str, reference: str) -> Route:
-    reference = STAGES.get(reference.lower(), reference)
-    return Route(protocol, talk, name, reference, f"{name}/{reference}".lower())
+    key = address(name, reference)
+    return Route(protocol, talk, name, key.removeprefix(f"{name}/"), key)

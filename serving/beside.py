@@ -66,7 +66,7 @@ class Beside:
 
     def _version(self, share: Share, champion: Served) -> Served | None:
         """The other version, where there is one that takes the champion's requests."""
-        slot = self.live.slots.get(f"{share.task}/{share.reference}".lower())
+        slot = self.live.slots.get(f"{share.task}/{share.reference}")
         if slot is None or not isinstance(slot.served, Served) or slot.served is champion:
             return None
         return slot.served if slot.served.reads_as(champion) else None
@@ -110,6 +110,6 @@ class Beside:
 
 
 def beside(live: Live, settings: Settings) -> dict[str, Beside]:
-    """By address in lower case what stands beside it."""
+    """By address what stands beside it."""
     names = {share.task for share in (*settings.shadow, *settings.canary)}
-    return {f"{name}/{PRODUCTION}".lower(): Beside(live, name, settings) for name in names}
+    return {f"{name}/{PRODUCTION}": Beside(live, name, settings) for name in names}

@@ -81,4 +81,7 @@ def end_slow() -> None:
         WAITING.discard(connection)
         transport: Any = connection.transport
         if transport is not None and not transport.is_closing():
-            connection.send_400_response("The headers did not arrive in time.")
+            if connection.scope is None:  # which has sent nothing
+                transport.close()
+            else:
+                connection.send_400_response("The headers did not arrive in time.")

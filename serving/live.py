@@ -1,6 +1,7 @@
 """Which version answers for which address, kept in step with the registry by every worker for itself."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -65,6 +66,10 @@ class Live:
         self.sides.look(())
         for name, version in sorted(self.state.named().items(), key=lambda one: one[0] != self.settings.default):
             await self._move(name, version)
+        name, _, reference = self.default().rpartition("/")
+        if reference.isdecimal():
+            with contextlib.suppress(Refused):
+                await self.numbered(name, reference)
         self.complete = True
 
     async def follow(self) -> None:
@@ -101,7 +106,7 @@ class Live:
     async def keep_step(self) -> None:
         """Have every address answer with the version that the registry names."""
         named = self.state.named()
-        for name in self.slots.keys() - {key.lower() for key in named}:
+        for name in self.slots.keys() - named.keys():
             del self.slots[name]
         for name, version in named.items():
             await self._move(name, version)
@@ -112,9 +117,9 @@ class Live:
         self.loaded = {name: one for name, one in self.loaded.items() if name in used}
 
     async def _move(self, name: str, version: Version) -> None:
-        slot = self.slots.get(name.lower())
+        slot = self.slots.get(name)
         if slot is None:
-            slot = self.slots[name.lower()] = Slot(version.name, name.removeprefix(f"{version.name}/"))
+            slot = self.slots[name] = Slot(version.name, name.removeprefix(f"{version.name}/"))
         now = slot.served
         if now is not None and _same(now.version, version):
             slot.fault, slot.told, slot.refused = now.fault if isinstance(now, Pyfunc) else "", "", None
@@ -156,7 +161,7 @@ class Live:
             log.error(
                 "version refused", extra={"address": str(slot), "version": str(version), "stays": stays, "why": why}
             )
-        if version != slot.refused:
+        if slot.refused is None or str(version) != str(slot.refused):
             self.counts.add("serving_swap_failures", (slot.name, slot.reference))
         slot.fault, slot.refused = why, version
 
@@ -188,7 +193,7 @@ class Live:
         Raises:
             Refused: no version is named so, or none of those named so could be loaded.
         """
-        slot = self.slots.get(f"{name}/{reference}".lower())
+        slot = self.slots.get(state.address(name, reference))
         if slot is None:
             raise unknown(name, reference)
         return slot

@@ -87,8 +87,8 @@ def _check(settings: Settings, seen: State) -> None:
     if not of_model:
         names = ", ".join(sorted({one.name for one in seen.versions}))
         raise InputError(f"no model is registered as {name!r}; registered are {names}")
-    known = {one.lower() for version in of_model for one in (*version.references, str(version.number))}
-    if reference.lower() not in known:
+    known = {one for version in of_model for one in (*version.references, str(version.number))}
+    if reference not in known:
         raise InputError(f"no version of {name} is {reference}; there are {', '.join(sorted(known))}")
 
 

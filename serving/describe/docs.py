@@ -58,7 +58,6 @@ async function show() {
     spec: content,
     deepLinking: true,
     validatorUrl: null,
-    tryItOutEnabled: true,
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     onComplete: () => { if (key.value) shown.preauthorizeApiKey("key", key.value); },

@@ -72,7 +72,7 @@ async def answers(live: Live) -> bool:
             return False
     slots = list(live.slots.values())
     if name:
-        slots = [slot for slot in slots if str(slot).lower() == f"{name}/{reference}".lower()]
+        slots = [slot for slot in slots if str(slot) == f"{name}/{reference}"]
     elif not slots:
         return bool(live.state.versions)  # each by its number
     return any(slot.served for slot in slots)

@@ -18,5 +18,10 @@ async def metrics(request: Request) -> Response:
     folder = application.settings.run
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Summed(application.counts, folder, folder / f"{os.getpid()}{SUFFIX}"))
-    encode, kind = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(registry), headers={"content-type": kind, "cache-control": "no-store"})
+    try:
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        content = encode(registry)
+    except (TypeError, ValueError):  # a version is asked for that is none
+        encode, kind = choose_encoder("")
+        content = encode(registry)
+    return Response(content, headers={"content-type": kind, "cache-control": "no-store"})

@@ -96,11 +96,11 @@ def paths(secured: bool, names: list[str]) -> dict[str, Schema]:
     name = parameter("name", {"type": "string"} | ({"enum": names} if names else {}))
     reference = parameter("reference", STRING, "a stage, an alias with its @, or a number")
     word = strict({"status": STRING})
-    empty = answered(STRING, "It can.")
+    empty = untyped("It can, and the body is an empty line.")
     metrics = page("Numbers for Prometheus", answered(STRING, kind=TEXT), 401, 403, secured=secured)
     metrics["get"]["responses"]["200"]["content"]["application/openmetrics-text"] = {"schema": STRING}
     ping = page("Whether the default can be asked", empty, secured=False)
-    ping["get"]["responses"]["404"] = answered(STRING, "It cannot.")
+    ping["get"]["responses"]["404"] = untyped("It cannot.")
     health = {"get": ping["get"] | {"operationId": "The same as /ping"}}
     ready = page("Whether requests are answered, and what is wrong", answered(ref("Ready")), 503, secured=False)
     found = {
@@ -118,7 +118,7 @@ def paths(secured: bool, names: list[str]) -> dict[str, Schema]:
         "/metrics": metrics,
         "/ping": ping,
         "/health": health,
-        "/version": page("MLflow's version", answered({"type": ["string", "number"]}), 404, secured=False),
+        "/version": page("MLflow's version", untyped("Such as 3.17.2, which is no JSON."), 404, secured=False),
     }
     refused = {"$ref": "#/components/responses/Unavailable"}
     found["/models/{name}/{reference}"]["get"]["responses"]["503"] = refused
@@ -136,6 +136,11 @@ def _inference(secured: bool) -> dict[str, Schema]:
         ),
         "/v2/health/ready": ready,
     }
+
+
+def untyped(text: str) -> Schema:
+    """An answer that says application/json and is none, as MLflow's probes have it."""
+    return {"description": text, "headers": shared.ID}
 
 
 def parameter(name: str, schema: Schema, description: str = "", example: Any = None) -> Schema:

@@ -1,5 +1,6 @@
 """A contract as JSON Schemas: what its requests may have, and what its answers do have."""
 
+import math
 from functools import reduce
 from typing import Any
 
@@ -138,7 +139,8 @@ def label(contract: Contract) -> Schema:
 
 def plain(contract: Contract, of: str) -> Schema:
     """Requests of the plain API: rows, or one row."""
-    rows = {"anyOf": [listed({"$ref": f"{of}Row"}), {"$ref": f"{of}Row"}]}
+    one = {"$ref": f"{of}Row"} if contract.tensor or not alone(contract) else {"type": "string"}
+    rows = {"anyOf": [listed({"$ref": f"{of}Row"}), one]}
     return one_of({"features": rows, "input_data": rows}, {"probabilities": {"type": "boolean", "default": False}})
 
 
@@ -197,7 +199,12 @@ def _tensor(column: Column) -> Schema:
                 "minItems": 1 if not column.shape else len(sizes),
                 "maxItems": len(sizes),
             },
-            "data": {"type": "array", "items": value, "description": "value after value, row after row"},
+            "data": {
+                "type": "array",
+                "items": value,
+                "minItems": math.prod(column.shape),
+                "description": "value after value, row after row",
+            },
             "parameters": {"type": "object"},
         },
         "required": ["name", "datatype", "shape", "data"],

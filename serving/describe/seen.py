@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.requests import Request
 
 from serving.access.keys import ANYONE, Grant, presented
+from serving.follow import state
 from serving.live import Slot, unavailable
 from serving.protocol.errors import Refused
 from serving.pyfunc.served import Pyfunc
@@ -90,7 +91,7 @@ async def one(request: Request, sight: Sight, name: str, reference: str) -> tupl
         Refused: 403 it may not be seen, whether or not it exists; 404 there is none; 503 it cannot be loaded.
     """
     live = application(request).live
-    slot = live.slots.get(f"{name}/{reference}".lower())
+    slot = live.slots.get(state.address(name, reference))
     if slot is not None:
         name, reference = slot.name, slot.reference
     if not sight.may(name, reference):
@@ -107,7 +108,7 @@ def default(request: Request, sight: Sight) -> str:
     """The address behind the paths that name none; empty if there is none that may be seen."""
     live = application(request).live
     name, _, reference = live.default().rpartition("/")
-    slot = live.slots.get(f"{name}/{reference}".lower())
+    slot = live.slots.get(state.address(name, reference))
     if slot is not None:
         name, reference = slot.name, slot.reference
     return f"{name}/{reference}" if name and sight.may(name, reference) else ""

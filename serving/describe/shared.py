@@ -25,9 +25,13 @@ KEYS = {
 }
 ID = {"X-Request-Id": {"description": "the request's own, or one that was made", "schema": {"type": "string"}}}
 MADE_BY = {"X-Model-Version": {"description": "the version that answered", "schema": {"type": "string"}}}
-_TEXTS = {name: {"type": "string"} for name in ("error_code", "message", "error")}
-ERROR: Schema = {"type": "object", "properties": _TEXTS, "required": ["error_code", "message"]}
-INFERENCE_ERROR: Schema = {"type": "object", "properties": _TEXTS, "required": ["error"]}
+_OURS = {name: {"type": "string"} for name in ("error_code", "message")}
+ERROR: Schema = {"type": "object", "properties": _OURS, "required": list(_OURS)}
+INFERENCE_ERROR: Schema = {
+    "type": "object",
+    "properties": _OURS | {"error": {"type": "string"}},
+    "required": ["error"],
+}
 INFERENCE = "Inference"
 
 

@@ -50,9 +50,8 @@ class Follower(threading.Thread):
             return self.state
         faults = self._fetch(State(self.registry, versions))
         now = time.time()
-        reached = State(
-            self.registry, versions, since=self.state.since if not self.state.unreachable else now, faults=faults
-        )
+        since = now if self.state.unreachable or not self.state.since else self.state.since
+        reached = State(self.registry, versions, since=since, faults=faults)
         self._tell(_moved(self.state, reached, now))
         return self.state
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 STATE = "state.json"
+STAGES = {stage.lower(): stage for stage in ("Production", "Staging", "Archived")}
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -33,6 +34,11 @@ class Version(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
+
+
+def address(name: str, reference: str) -> str:
+    """The address of a stage, an alias or a number; stages are the same in capitals and without, as MLflow has them."""
+    return f"{name}/{STAGES.get(reference.lower(), reference)}"
 
 
 class State(msgspec.Struct, frozen=True):

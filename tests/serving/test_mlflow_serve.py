@@ -1,4 +1,4 @@
-"""Real `mlflow models serve` processes on the default task."""
+"""The default task behind `mlflow models serve` and behind this project's server."""
 
 import subprocess
 import sys
@@ -20,6 +20,10 @@ from mlflow import MlflowClient
 print(MlflowClient().get_model_version_by_alias("flights", "{}").tags["model"])
 """
 Row = dict[str, Any]
+SERVERS = {
+    "mlflow": ["mlflow", "models", "serve", "-m", "models:/flights/Production", "--env-manager", "local", "-p", "5081"],
+    "this": ["make", "serve", "PORT=5081"],
+}
 SERVED_ALONE = ("mlflow-skinny", "sqlalchemy", "alembic", "pandas", "onnxruntime")
 
 
@@ -35,9 +39,9 @@ def rows(flights: tuple[Project, str]) -> list[Row]:
     return [first, second]
 
 
-@pytest.fixture(scope="module")
-def address(flights: tuple[Project, str]) -> Iterator[str]:
-    with flights[0].serving("make", "serve", "PORT=5081", port=5081) as running:
+@pytest.fixture(scope="module", params=SERVERS)
+def address(flights: tuple[Project, str], request: pytest.FixtureRequest) -> Iterator[str]:
+    with flights[0].serving(*SERVERS[request.param], port=5081) as running:
         yield running
 
 

@@ -137,6 +137,12 @@ def test_metrics_count_what_was_scored(running: str) -> None:
     assert newer.text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("version", ["abc", "1.x", ""])
+def test_metrics_are_given_to_who_asks_for_a_version_that_is_none(running: str, version: str) -> None:
+    head = {"accept": f"application/openmetrics-text;version={version},text/plain;version={version}"}
+    assert requests.get(f"{running}/metrics", headers=head, timeout=30).status_code == 200
+
+
 def test_metadata_of_the_open_inference_protocol_has_the_types_of_the_contract(running: str) -> None:
     page = get(running, "/v2/models/people")
     assert (page["name"], page["versions"], page["platform"]) == ("people", ["1", "2"], "onnxruntime_onnx")
