@@ -2,6 +2,7 @@
 
 What pandas and NumPy make of odd values differs between the layouts, and so does the name of the error: a value that
 cannot be converted is a bad request, and only then a missing column or a wrong shape is an invalid parameter.
+Columns that are none of the contract's are not looked at.
 """
 
 from typing import Any
@@ -35,7 +36,7 @@ def split(content: Any, contract: Contract) -> Feeds:
             raise bad_request(f"dataframe_split: {name} is no list of names")
     if not isinstance(rows, list):
         raise bad_request("dataframe_split: data is no list of rows")
-    if index and rows and len(index) != len(rows):
+    if index is not None and rows and len(index) != len(rows):
         raise bad_request(f"dataframe_split: index has {len(index)} entries for {len(rows)} rows")
     cells = _of_rows(rows, columns, contract)
     if not rows and index:
@@ -73,24 +74,19 @@ def inputs(content: Any, contract: Contract, even: bool = False) -> Feeds:
 
 
 def _of_records(content: list[Any], contract: Contract) -> Feeds:
-    given: dict[str, list[Any]] = {}
     for row, record in enumerate(content):
         if not isinstance(record, dict):
             raise bad_request(f"instances, row {row}: no object, though the first row is one")
-        for name, value in record.items():
-            given.setdefault(name, []).append(value)
-    extra = {name: values for name, values in given.items() if name not in contract.names}
-    cells: Cells = {
-        column.name: _converted(given[column.name], column) for column in contract.columns if column.name in given
-    }
-    _refuse_uneven(extra)
+    cells: Cells = {}
+    for column in contract.columns:
+        values = [record[column.name] for record in content if column.name in record]
+        if values:
+            cells[column.name] = _converted(values, column)
     if lacking := [name for name, values in cells.items() if len(values) != len(content)]:
         raise bad_request(f"{lacking[0]}: some rows lack it and others have it; give null for missing")
     refuse_missing(cells, contract)
-    if column := contract.tensor:
-        return {column.name: tensor(cells[column.name], column)}
-    if any(len(values) != len(content) for values in extra.values()):
-        raise invalid("some rows lack a column that others have, though it is none of the contract's")
+    if contract.tensor:
+        return {name: tensor(values, contract.tensor) for name, values in cells.items()}
     return _table({name: promoted.cells(values, name) for name, values in cells.items()}, contract)
 
 
@@ -108,12 +104,6 @@ def _of_objects(content: list[dict[str, Any]], contract: Contract) -> Feeds:
             for value in cells[column.name]:
                 _converted(value, column)
             raise invalid(f"{column.name}: rows as objects are taken as instances, not as inputs")
-    _refuse_uneven(
-        {
-            str(row): [value for name, value in record.items() if name not in contract.names]
-            for row, record in enumerate(content)
-        }
-    )
     return _table(cells, contract)
 
 
@@ -122,8 +112,6 @@ def _of_columns(content: dict[str, Any], contract: Contract, even: bool) -> Feed
         column.name: _converted(content[column.name], column) for column in contract.columns if column.name in content
     }
     cells: Cells = {name: values for name, values in given.items() if isinstance(values, list | np.ndarray)}
-    extra = {name: values for name, values in content.items() if name not in contract.names}
-    _refuse_uneven(extra)
     if even and (any(map(_is_single, cells.values())) or len(set(map(len, cells.values()))) > 1):
         raise bad_request("columns have unequal lengths")
     refuse_missing(given, contract)
@@ -133,20 +121,17 @@ def _of_columns(content: dict[str, Any], contract: Contract, even: bool) -> Feed
     for name, value in single.items():
         if isinstance(value, dict):
             raise invalid(f"{name}: the values are an object; expected a list with one for each row")
-    return _table(_rectangle(cells, single, extra), contract)
+    return _table(_rectangle(cells, single), contract)
 
 
-def _rectangle(cells: Cells, single: dict[str, Any], extra: dict[str, Any]) -> Cells:
+def _rectangle(cells: Cells, single: dict[str, Any]) -> Cells:
     """Columns of one length, where a single value stands for all rows; without a list there is one row."""
-    lists = [*cells.values(), *(values for values in extra.values() if isinstance(values, list))]
-    packed = not extra and all(isinstance(values, list) and set(map(type, values)) <= {str} for values in lists)
-    if packed and single and cells:
+    only_texts = all(isinstance(values, list) and set(map(type, values)) <= {str} for values in cells.values())
+    if only_texts and single and cells:
         raise invalid(f"{next(iter(cells))}: a list, though {next(iter(single))} has a single value")
-    if extra and not lists:
-        raise invalid("no column is a list of values, and there is one that is none of the contract's")
-    lengths = set(map(len, lists)) or {1}
+    lengths = set(map(len, cells.values())) or {1}
     if len(lengths) > 1:
-        raise (bad_request if packed else invalid)("columns have unequal lengths")
+        raise (bad_request if only_texts else invalid)("columns have unequal lengths")
     rows = lengths.pop()
     return cells | {name: [value] * rows for name, value in single.items()}
 
@@ -165,11 +150,6 @@ def _converted(value: Any, column: Column) -> Any:
     except UNREADABLE:
         raise bad_request(f"{place(value, column)}: a value is no {column.kind}") from None
     return found if column.shape or found.ndim else float(found)
-
-
-def _refuse_uneven(extra: dict[str, Any]) -> None:
-    if not all(map(promoted.is_even, extra.values())):
-        raise bad_request("a column that is none of the contract's has lists of unequal lengths")
 
 
 def _of_rows(rows: list[Any], columns: list[Any] | None, contract: Contract) -> Cells:

@@ -9,12 +9,10 @@ import pyarrow.parquet as pq
 
 from serving.contract import Column, Contract
 from serving.protocol.errors import Refused, bad_request, invalid
-from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_missing, texts
+from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
 from serving.protocol.times import seconds, times
 
 MAX_ROWS = 1_000_000  # a few kilobytes can hold any number of equal rows
-MAX_VALUES = 50_000_000
-MAX_BYTES = 1 << 29  # of a file's columns when unpacked
 UNREADABLE = (pa.ArrowException, OSError, ValueError, NotImplementedError)
 
 
@@ -43,10 +41,7 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
 
 
 def _refuse_large(metadata: pq.FileMetaData) -> None:
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-    values = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
-    unpacked = sum(group.total_byte_size for group in groups)
-    if metadata.num_rows > MAX_ROWS or values > MAX_VALUES or unpacked > MAX_BYTES:
+    if metadata.num_rows > MAX_ROWS:
         raise Refused(
             413, "REQUEST_LIMIT_EXCEEDED", f"the Parquet file is too large; at most {MAX_ROWS} rows are taken"
         )
@@ -69,6 +64,7 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if isinstance(values, pa.DictionaryArray):
         words = np.array([*values.dictionary.to_pylist(), ""], dtype=object)
         places = values.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
+        refuse_long(int(np.array(list(map(len, words)))[places].sum()), column.name)
         return words[places].reshape(-1, 1)
     if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_large_string(kind)):
         raise _other_type(column, kind, "texts")

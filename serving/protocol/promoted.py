@@ -18,8 +18,8 @@ def cells(values: Values, name: str) -> Values:
     """
     kinds = set(map(type, values))
     if kinds == {str}:
-        return [value.rstrip("\0") for value in values]
-    if list in kinds and not is_even(values):
+        return values
+    if list in kinds and not _is_even(values):
         raise bad_request(f"{name}: some values are lists of unequal lengths")
     if not kinds.isdisjoint((list, dict, type(None))) or isinstance(values, np.ndarray):
         return values
@@ -27,15 +27,13 @@ def cells(values: Values, name: str) -> Values:
         return np.array(values).tolist()
     if any(type(value) is int and not -UINT64 // 2 <= value < UINT64 for value in values):
         return values
-    return [str(value).rstrip("\0") for value in values]
+    return list(map(str, values))
 
 
-def is_even(value: Any) -> bool:
+def _is_even(values: Values) -> bool:
     """Whether nested lists have one shape, so that NumPy takes them as an array."""
-    if not isinstance(value, list) or not any(isinstance(one, list) for one in value):
-        return True
     try:
-        np.array(_leafless(value))
+        np.array(list(map(_leafless, values)))
     except UNREADABLE:
         return False
     return True

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from serving.contract import Column, Contract
-from serving.protocol.errors import bad_request, invalid
+from serving.protocol.errors import Refused, bad_request, invalid
 from serving.protocol.times import EXPECTED, times
 
 Values = Sequence[Any] | np.ndarray
+MAX_CHARACTERS = 1 << 26  # of a column: a graph copies each row's text
 INT64 = 2**63
 UINT64 = 2**64
 UNREADABLE = (TypeError, ValueError, OverflowError, RecursionError)
@@ -91,11 +92,21 @@ def texts(values: Values, name: str) -> np.ndarray:
         found = _written(values, name)
     else:
         found = ["" if _missing(value) else str(value) for value in values]
+    refuse_long(sum(map(len, found)), name)
     try:
-        "".join(found).encode()
+        for text in {text for text in found if not text.isascii()}:
+            text.encode()
     except UnicodeEncodeError:
         raise bad_request(f"{name}: a text has half of a surrogate pair, which is no character") from None
     return np.array(found, dtype=object)
+
+
+def refuse_long(characters: int, name: str) -> None:
+    """Refuse a column whose texts take too much memory, such as one long text that stands for all rows."""
+    if characters > MAX_CHARACTERS:
+        raise Refused(
+            413, "REQUEST_LIMIT_EXCEEDED", f"{name}: more than {MAX_CHARACTERS} characters of text in a request"
+        )
 
 
 def _written(values: Values, name: str) -> list[str]:

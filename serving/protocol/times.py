@@ -24,7 +24,7 @@ ANY = re.compile(
     r"(?P<clock>[T ](?:(?P<hour>\d\d)(?P<bare_minute>\d\d)(?:(?P<bare_second>\d\d)(?:\.(?P<bare_fraction>\d*))?)?"
     r"|(?P<lone_hour>\d\d)"
     r"|(?P<short_hour>\d\d?):(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:\.(?P<fraction>\d*))?)?)"
-    r"\s*(?:Z\s*|(?P<offset>[-+])(?P<offset_hour>\d\d?)(?:(?P<offset_minute>:?\d\d?)\s*)?)?)?",
+    r"\s*(?:Z\s*|(?P<offset>[-+])(?P<offset_hour>\d\d?+)(?:(?P<offset_minute>:?\d\d?)\s*)?)?)?",
     re.ASCII,
 )
 DIGITS = 18  # of a fraction of a second
