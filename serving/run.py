@@ -2,7 +2,7 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -12,9 +12,11 @@ from serving.app import Application
 from serving.connections import Guarded
 from serving.follow.follower import Follower
 from serving.follow.state import State
-from serving.pyfunc.keeper import Keeper
 from serving.settings import Settings
 from serving.watch import logs
+
+if TYPE_CHECKING:
+    from serving.pyfunc.keeper import Keeper
 
 DRAIN = 30  # seconds that requests in flight have at the end
 
@@ -30,7 +32,7 @@ def serve(
     logs.to_stderr(log)
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
-        keeper = Keeper(settings, lambda: follower.state) if settings.allow_pyfunc else None
+        keeper = _keeper(settings, follower)
         seen = follower.look()
     except (ValueError, OSError) as error:
         raise InputError(str(error)) from None
@@ -70,6 +72,15 @@ class Workers(Multiprocess):
         for socket in self.sockets:
             socket.close()
         super().terminate_all()
+
+
+def _keeper(settings: Settings, follower: Follower) -> "Keeper | None":
+    """What keeps the processes of models that are no graphs, where they are allowed."""
+    if not settings.allow_pyfunc:
+        return None
+    from serving.pyfunc.keeper import Keeper
+
+    return Keeper(settings, lambda: follower.state)
 
 
 def _check(settings: Settings, seen: State) -> None:

@@ -6,9 +6,7 @@ import logging
 import re
 import time
 from functools import cached_property
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from serving.follow.state import Version
 from serving.protocol.errors import Refused, bad_request, invalid
@@ -18,6 +16,9 @@ from serving.pyfunc.sides import Sides
 from serving.pyfunc.signature import Signature
 from serving.pyfunc.table import Side
 from serving.watch.counts import Counts, Timed
+
+if TYPE_CHECKING:
+    import httpx
 
 LARGE = 256 * 1024  # bytes that are read in a thread
 RETRY = ((b"retry-after", b"2"),)
@@ -96,6 +97,8 @@ class Pyfunc:
         return answer, rows
 
     async def _scored(self, asked: Asked) -> bytes:
+        import httpx
+
         try:
             answer = await self.sides.client(self.key).post(
                 "/invocations", content=asked.body, headers={b"content-type": asked.content_type}
@@ -111,7 +114,7 @@ class Pyfunc:
             return answer.content
         raise self._refused(asked, answer)
 
-    def _refused(self, asked: Asked, answer: httpx.Response) -> Refused:
+    def _refused(self, asked: Asked, answer: "httpx.Response") -> Refused:
         """An error of MLflow's application without its stack trace and without what was sent."""
         status = answer.status_code
         if status == 415:

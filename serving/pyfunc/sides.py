@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Iterable
-
-import httpx
+from typing import TYPE_CHECKING
 
 from serving.follow.artifacts import Faulty
 from serving.follow.state import Version
 from serving.pyfunc import table
 from serving.pyfunc.table import Side
 from serving.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 LOOK = 0.1  # seconds between two looks of a request that waits for a model
 LEASE = 1.0  # seconds after which the main process is told again that a model is used
@@ -107,8 +109,10 @@ class Sides:
             await asyncio.sleep(LOOK)
             self._read()
 
-    def client(self, key: str) -> httpx.AsyncClient:
+    def client(self, key: str) -> "httpx.AsyncClient":
         """The connections to a process."""
+        import httpx  # a tenth of a second, which only a server with such models is to spend
+
         if key not in self.clients:
             limits = httpx.Limits(
                 max_connections=self.settings.limits.in_flight,

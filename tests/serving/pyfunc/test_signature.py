@@ -1,6 +1,8 @@
 """Which requests stay valid when a version takes another's place, and how rows become MLflow's requests."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from serving.protocol.errors import Refused
 from serving.pyfunc import inference, signature, translate
 from serving.pyfunc.asked import Asked
 from serving.pyfunc.signature import Signature, refuses
+from tests.conftest import ROOT
 
 A, B = {"type": "double", "name": "a"}, {"type": "long", "name": "b"}
 IMAGE = {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 2, 2]}}
@@ -165,3 +168,9 @@ def test_predictions_become_outputs_by_their_names_and_types(predictions: Any, o
     found = json.loads(inference.write(content, asked, Version("m", 3)))
     assert [(one["name"], one["shape"], one["datatype"], one["data"]) for one in found["outputs"]] == outputs
     assert (found["model_name"], found["model_version"], found["id"]) == ("m", "3", "7")
+
+
+def test_a_server_without_such_models_does_not_pay_for_them() -> None:
+    told = "import sys, serving.run; print(*sorted({'httpx', 'mlflow', 'pandas'} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
