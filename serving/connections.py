@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SECONDS = 10.0  # for the headers of a request
-BYTES = 64 * 1024  # of all headers, and of a path
+BYTES = 64 * 1024  # of all headers and the path
 GRACE = 1.0  # seconds in which a client may still send on a connection of a worker that ends
 WAITING: "set[Guarded]" = set()
 
@@ -29,21 +29,19 @@ class Guarded(HttpToolsProtocol):
         WAITING.discard(self)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Count what headers take that do not end."""
+        super().data_received(data)
+        if self in WAITING and not self.transport.is_closing():
+            self.size += len(data)
+            if self.size > BYTES:
+                self.send_400_response("The headers are too large.")
+
     def on_message_begin(self) -> None:
         """Start the clock."""
         super().on_message_begin()
         self.size = 0
         self._wait()
-
-    def on_url(self, url: bytes) -> None:
-        """Count what a path takes."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count what a header takes."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop the clock."""
@@ -67,11 +65,6 @@ class Guarded(HttpToolsProtocol):
     def _wait(self) -> None:
         self.since = monotonic()
         WAITING.add(self)
-
-    def _count(self, size: int) -> None:
-        self.size += size
-        if self.size > BYTES:
-            raise ValueError("headers too large")  # which the parser makes an error of the request: 400, and an end
 
 
 def end_slow() -> None:

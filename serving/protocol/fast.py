@@ -24,14 +24,22 @@ TYPES: dict[str, Any] = {
 KNOWN = 64  # orders of columns that are remembered
 
 Rows = list[tuple[Any, ...]]
+Order = tuple[Callable[[Any], Rows], Callable[[Any], Any]]
+"""How rows in an order of columns are read, and put into the contract's."""
 
 
-class Split(Struct, forbid_unknown_fields=True):
-    """`dataframe_split`."""
+class AnySplit(Struct, forbid_unknown_fields=True):
+    """A `dataframe_split` whose rows are not read yet."""
 
     columns: tuple[str, ...]
     data: Raw
     index: list[int] | UnsetType = UNSET
+
+
+class Other(Struct, forbid_unknown_fields=True):
+    """A request with columns of any order."""
+
+    dataframe_split: AnySplit
 
 
 class Table:
@@ -50,10 +58,13 @@ class Table:
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
         rows = _list_of(msgspec.defstruct("Row", fields, rename=names))
         lists = [(f"c{place}", _list_of(TYPES[column.kind])) for place, column in enumerate(columns)]
+        bare = _list_of(_row_of(TYPES[kind] for kind in kinds))
+        split: list[Any] = [("columns", tuple[str, ...]), ("data", bare), ("index", list[int] | UnsetType, UNSET)]
+        split_type = msgspec.defstruct("Split", split, forbid_unknown_fields=True)
         body = msgspec.defstruct(
             "Body",
             [
-                ("dataframe_split", Split | UnsetType, UNSET),
+                ("dataframe_split", split_type | UnsetType, UNSET),
                 ("dataframe_records", rows | UnsetType, UNSET),
                 ("instances", rows | UnsetType, UNSET),
                 ("inputs", msgspec.defstruct("Columns", lists, rename=names) | UnsetType, UNSET),
@@ -61,9 +72,8 @@ class Table:
             forbid_unknown_fields=True,
         )
         self.decode = msgspec.json.Decoder(body).decode
-        bare = _list_of(_row_of(TYPES[kind] for kind in kinds))
         self.decode_bare: Callable[[Raw], Rows] = msgspec.json.Decoder(bare).decode
-        self.orders: dict[tuple[str, ...], tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None] = {}
+        self.orders: dict[tuple[str, ...], Order | None] = {}
 
     def rows(self, body: bytes) -> Rows | None:
         """The rows of a request; None leaves it to the parser that takes all that MLflow takes."""
@@ -74,11 +84,14 @@ class Table:
                 return None
             split, records, instances, inputs = given
             if split is not UNSET:
-                return self._split(split)
+                same = split.columns == self.contract.names
+                return self._even(split.data, split.index) if same else self._reordered(body)
             if inputs is not UNSET:
                 columns = msgspec.structs.astuple(inputs)
                 return list(zip(*columns, strict=True)) or None
             return list(map(msgspec.structs.astuple, records if records is not UNSET else instances)) or None
+        except msgspec.ValidationError:
+            return self._reordered(body)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
@@ -89,17 +102,23 @@ class Table:
         except (msgspec.MsgspecError, RecursionError):
             return None
 
-    def _split(self, split: Split) -> Rows | None:
-        order = self._order(split.columns)
-        if order is None:
-            return None
-        decode, pick = order
-        rows = decode(split.data)
-        if split.index is not UNSET and len(split.index) != len(rows):
-            return None
-        return (rows if pick is None else list(map(pick, rows))) or None
+    @staticmethod
+    def _even(rows: Rows, index: list[int] | UnsetType) -> Rows | None:
+        return rows if rows and (isinstance(index, UnsetType) or len(index) == len(rows)) else None
 
-    def _order(self, columns: tuple[str, ...]) -> tuple[Callable[[Raw], Rows], Callable[[Any], Any] | None] | None:
+    def _reordered(self, body: bytes) -> Rows | None:
+        """The rows of a `dataframe_split` whose columns are in another order, or more."""
+        try:
+            split = msgspec.json.decode(body, type=Other).dataframe_split
+            order = None if split.columns == self.contract.names else self._order(split.columns)
+            if order is None:
+                return None
+            decode, pick = order
+            return self._even(list(map(pick, decode(split.data))), split.index)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+
+    def _order(self, columns: tuple[str, ...]) -> Order | None:
         if columns in self.orders:
             return self.orders[columns]
         names = self.contract.names
@@ -107,7 +126,7 @@ class Table:
         if set(names) <= set(columns) and len(set(columns)) == len(columns):
             types = {column.name: TYPES[column.kind] for column in self.contract.columns}
             rows = _list_of(_row_of(types.get(name, Any) for name in columns))
-            found = (msgspec.json.Decoder(rows).decode, None if columns == names else _pick(columns, names))
+            found = (msgspec.json.Decoder(rows).decode, _pick(columns, names))
         if len(self.orders) < KNOWN:
             self.orders[columns] = found
         return found

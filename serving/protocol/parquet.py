@@ -8,12 +8,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from serving.contract import Column, Contract
+from serving.protocol import parquet_pages
 from serving.protocol.errors import Refused, bad_request, invalid
 from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
 from serving.protocol.times import seconds, times
 
-MAX_ROWS = 1_000_000  # a few kilobytes can hold any number of equal rows
-UNREADABLE = (pa.ArrowException, OSError, ValueError, NotImplementedError)
+MAX_ROWS = 1_000_000
+MAX_VALUES = 20_000_000
+MAX_BYTES = 1 << 28
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError)
 
 
 def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
@@ -28,7 +31,7 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
         if twice := [name for name in contract.names if schema.names.count(name) > 1]:
             raise invalid(f"columns are given twice: {', '.join(twice)}")
         refuse_missing(dict.fromkeys(schema.names), contract)
-        _refuse_large(file.metadata)
+        _refuse_large(file.metadata.num_rows, parquet_pages.size(body, contract.names))
         # a long text that stands in many rows is then held once
         shared = [name for name in contract.names if pa.types.is_string(schema.field(name).type)]
         file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=shared)
@@ -40,11 +43,10 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
         raise bad_request("the body is no Parquet file, or it is damaged") from None
 
 
-def _refuse_large(metadata: pq.FileMetaData) -> None:
-    if metadata.num_rows > MAX_ROWS:
-        raise Refused(
-            413, "REQUEST_LIMIT_EXCEEDED", f"the Parquet file is too large; at most {MAX_ROWS} rows are taken"
-        )
+def _refuse_large(rows: int, size: parquet_pages.Size) -> None:
+    if rows > MAX_ROWS or size.values > MAX_VALUES or size.unpacked > MAX_BYTES:
+        limits = f"at most {MAX_ROWS} rows, {MAX_VALUES} values and {MAX_BYTES} bytes when unpacked are taken"
+        raise Refused(413, "REQUEST_LIMIT_EXCEEDED", f"the Parquet file is too large; {limits}")
 
 
 def _feed(values: pa.Array, column: Column) -> np.ndarray:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.contract import Column, Contract
+from serving.protocol import parquet_pages
 from serving.protocol.errors import Refused
 from serving.protocol.loose import CSV, JSON, PARQUET, parse
 
@@ -222,6 +223,27 @@ def test_a_long_text_that_stands_for_very_many_rows_is_refused() -> None:
     assert refusal({"inputs": {"note": "a" * MIB, "age": [1] * 100_000}}, both).status == 413
     shared = pa.DictionaryArray.from_arrays(pa.array(np.zeros(900_000, dtype=np.int32)), pa.array(["a" * MIB]))
     assert refusal(parquet(pa.table({"note": shared}), compression="zstd"), TEXT, PARQUET).status == 413
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_parquet_file_that_unpacks_to_very_much_is_refused_before_it_is(compression: str) -> None:
+    zeros = pa.ListArray.from_arrays([0, 21_000_000], pa.array(np.zeros(21_000_000, dtype=np.float32)))
+    body = parquet(pa.table({"pixels": zeros}), compression=compression, use_dictionary=True)
+    assert refusal(body, IMAGE, PARQUET).status == 413
+    body = parquet(pa.table({"note": ["a" * 300 * MIB]}), compression=compression, use_dictionary=False)
+    assert refusal(body, TEXT, PARQUET).status == 413
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_size_of_pages_is_told_right(version: Any, compression: str) -> None:
+    table = pa.table({"age": np.arange(100_000.0), "note": [f"text {number}" for number in range(100_000)]})
+    options = {"compression": compression, "data_page_version": version, "data_page_size": 9_000}
+    body = parquet(table, row_group_size=30_000, use_dictionary=False, **options)
+    assert parquet_pages.size(body, ["age"]) == pytest.approx((800_000, 100_000), rel=0.01)
+    both, metadata = parquet_pages.size(body, ["age", "note"]), pq.ParquetFile(io.BytesIO(body)).metadata
+    sums = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    assert both == pytest.approx((sums, 200_000), rel=0.02)  # the sum has the pages' headers too
 
 
 def test_parquet_may_have_whole_numbers_booleans_nested_lists_and_an_index() -> None:

@@ -1,0 +1,1 @@
+"""This server, `mlflow models serve` and a naive design, measured side by side."""
