@@ -17,6 +17,7 @@ from serving.door import Door
 from serving.live import Live, unavailable
 from serving.protocol.errors import Refused
 from serving.protocol.question import Question
+from serving.pyfunc.served import Pyfunc
 from serving.served import Served
 from serving.together import Scores
 from serving.watch.counts import Counts
@@ -90,7 +91,7 @@ class Answering:
         """Answer one request, whatever it is."""
         asked = Asked(perf_counter(), asyncio.current_task())  # type: ignore[arg-type]
         headers: Headers = dict(scope["headers"])
-        served: Served | None = None
+        served: Served | Pyfunc | None = None
         grant = ANYONE
         status, kind, rows = 200, b"application/json", 0
         extra: tuple[tuple[bytes, bytes], ...] = ()
@@ -108,16 +109,22 @@ class Answering:
             if champion is None:
                 champion = await self._numbered(route)
             beside = self.beside.get(route.key)
-            served = champion if beside is None else beside.chosen(headers, champion)
-            body = await self._body(headers, receive)
-            asked.complete = True
-            if len(body) > LARGE:
-                content, question, scores = await asyncio.to_thread(self._whole, route.talk, served, body, headers)
+            if isinstance(champion, Pyfunc):
+                served = champion
+                body = await self._body(headers, receive)
+                asked.complete = True
+                content, rows = await champion.answer(route.protocol, body, headers.get(b"content-type"))
             else:
-                content, question, scores = await self._scored(route.talk, served, body, headers)
-            rows = question.total
-            if beside is not None:
-                beside.answered(question, scores, served, champion)
+                served = chosen = champion if beside is None else beside.chosen(headers, champion)
+                body = await self._body(headers, receive)
+                asked.complete = True
+                if len(body) > LARGE:
+                    content, question, scores = await asyncio.to_thread(self._whole, route.talk, chosen, body, headers)
+                else:
+                    content, question, scores = await self._scored(route.talk, chosen, body, headers)
+                rows = question.total
+                if beside is not None:
+                    beside.answered(question, scores, chosen, champion)
         except Refused as refused:
             content, status, extra = route.talk.refuse(refused), refused.status, refused.headers
             kind = b"text/plain; charset=utf-8" if refused.plain else kind
@@ -160,7 +167,7 @@ class Answering:
         self,
         scope: Message,
         route: Route,
-        served: Served | None,
+        served: Served | Pyfunc | None,
         grant: Grant,
         rows: int,
         status: int,
@@ -185,11 +192,12 @@ class Answering:
             )
         )
 
-    async def _numbered(self, route: Route) -> Served:
+    async def _numbered(self, route: Route) -> Served | Pyfunc:
         """The version of a route whose address has none in memory."""
         if route.reference.isdecimal():
             return await self.live.numbered(route.name, route.reference)
-        raise unavailable(str(self.live.slot(route.name, route.reference)))
+        slot = self.live.slot(route.name, route.reference)
+        raise unavailable(str(slot), slot.told)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         most = self.limits.body

@@ -67,7 +67,7 @@ class Beside:
     def _version(self, share: Share, champion: Served) -> Served | None:
         """The other version, where there is one that takes the champion's requests."""
         slot = self.live.slots.get(f"{share.task}/{share.reference}")
-        if slot is None or slot.served is None or slot.served is champion:
+        if slot is None or not isinstance(slot.served, Served) or slot.served is champion:
             return None
         return slot.served if slot.served.reads_as(champion) else None
 

@@ -12,6 +12,9 @@ from serving.follow.artifacts import Faulty
 from serving.follow.follower import AGAIN, place
 from serving.follow.state import State, Version
 from serving.protocol.errors import Refused
+from serving.pyfunc.served import Pyfunc
+from serving.pyfunc.sides import NotYet, Sides, Told
+from serving.pyfunc.signature import refuses
 from serving.served import Served, load
 from serving.settings import Settings
 from serving.watch.counts import Counts
@@ -28,9 +31,11 @@ class Slot:
     def __init__(self, name: str, reference: str) -> None:
         self.name = name
         self.reference = reference
-        self.served: Served | None = None
+        self.served: Served | Pyfunc | None = None
         self.fault = ""
         """Why the version that the registry names is not the one that answers."""
+        self.told = ""
+        """The same, as far as callers may know it."""
         self.refused: Version | None = None
         self.since = 0.0
         self.tried = 0.0
@@ -47,8 +52,9 @@ class Live:
         self.counts = counts
         self.folder = place(settings.copy, settings.registry)
         self.state = State(settings.registry)
+        self.sides = Sides(settings)
         self.slots: dict[str, Slot] = {}
-        self.loaded: dict[str, Served] = {}
+        self.loaded: dict[str, Served | Pyfunc] = {}
         self.numbers: OrderedDict[str, Served] = OrderedDict()
         self.stamp = (0, 0)
         self.complete = False
@@ -57,6 +63,7 @@ class Live:
     async def start(self) -> None:
         """Load what the registry names, the default first."""
         self._look()
+        self.sides.look(())
         for name, version in sorted(self.state.named().items(), key=lambda one: one[0] != self.settings.default):
             await self._move(name, version)
         name, _, reference = self.default().rpartition("/")
@@ -70,8 +77,13 @@ class Live:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                if self._look() or any(
-                    slot.fault and time.monotonic() > slot.tried + AGAIN for slot in self.slots.values()
+                moved = self.sides.look(
+                    slot.served.key for slot in self.slots.values() if isinstance(slot.served, Pyfunc)
+                )
+                if (
+                    self._look()
+                    or moved
+                    or any(slot.fault and time.monotonic() > slot.tried + AGAIN for slot in self.slots.values())
                 ):
                     await self.keep_step()
             except Exception:
@@ -109,8 +121,8 @@ class Live:
         if slot is None:
             slot = self.slots[name] = Slot(version.name, name.removeprefix(f"{version.name}/"))
         now = slot.served
-        if now is not None and (now.version.number, now.version.digest) == (version.number, version.digest):
-            slot.fault, slot.refused = "", None
+        if now is not None and _same(now.version, version):
+            slot.fault, slot.told, slot.refused = now.fault if isinstance(now, Pyfunc) else "", "", None
             return
         slot.tried = time.monotonic()
         try:
@@ -118,10 +130,14 @@ class Live:
                 raise Faulty(fault)
             served = await self._load(version)
             self._agrees(served, now)
+        except NotYet as wait:
+            slot.fault, slot.told, slot.refused = str(wait), str(wait), version
+            return
         except Faulty as fault:
             self._refuse(slot, version, str(fault))
+            slot.told = str(fault) if isinstance(fault, Told) else ""
             return
-        slot.served, slot.fault, slot.refused = served, "", None
+        slot.served, slot.fault, slot.told, slot.refused = served, "", "", None
         slot.since = self.state.moved.get(name, time.time())
         if now is not None or self.complete:
             self.counts.add("serving_swaps", (slot.name, slot.reference))
@@ -129,11 +145,11 @@ class Live:
                 "swapped in", extra={"address": str(slot), "version": served.name, "before": now.name if now else ""}
             )
 
-    def _agrees(self, new: Served, now: Served | None) -> None:
+    def _agrees(self, new: Served | Pyfunc, now: Served | Pyfunc | None) -> None:
         """Refuse a version whose clients would be refused."""
         if now is None or self.settings.allow_contract_change:
             return
-        if reason := new.contract.refuses_requests_of(now.contract):
+        if reason := refuses(new.contract, now.contract):
             raise Faulty(
                 f"its contract refuses requests that {now.name} answers: {reason}; "
                 "start the server with --allow-contract-change if its clients know"
@@ -149,16 +165,18 @@ class Live:
             self.counts.add("serving_swap_failures", (slot.name, slot.reference))
         slot.fault, slot.refused = why, version
 
-    async def _load(self, version: Version) -> Served:
+    async def _load(self, version: Version) -> Served | Pyfunc:
         name = str(version)
         found = self.loaded.get(name)
-        if found is None or found.version.digest != version.digest:
-            found = self.loaded[name] = await asyncio.to_thread(self._open, version)
+        if found is None or not _same(found.version, version):
+            if version.digest:
+                found = await asyncio.to_thread(self._open, version)
+            else:
+                found = Pyfunc(version, self.sides.at(version), self.sides, self.counts)
+            self.loaded[name] = found
         return found
 
     def _open(self, version: Version) -> Served:
-        if not version.digest:
-            raise Faulty(f"{version} is no graph of this project")
         folder: Path = artifacts.ensure(self.folder, version, self.settings.registry)
         return load(version, folder, self.counts)
 
@@ -180,14 +198,18 @@ class Live:
             raise unknown(name, reference)
         return slot
 
-    async def numbered(self, name: str, number: str) -> Served:
+    async def numbered(self, name: str, number: str) -> Served | Pyfunc:
         """A version by its number, loaded when it is first asked for."""
         key = f"{name}/{number}"
         found = self.numbers.get(key) or self.loaded.get(key)
+        if isinstance(found, Pyfunc):
+            return found
         if found is None:
             version = next((one for one in self.state.versions if str(one) == key), None)
             if version is None:
                 raise unknown(name, number)
+            if not version.digest:
+                return await self._asked(version)
             if key not in self.loading:
                 self.loading[key] = asyncio.get_running_loop().create_task(asyncio.to_thread(self._open, version))
             try:
@@ -203,6 +225,20 @@ class Live:
             self.numbers.popitem(last=False)
         return found
 
+    async def _asked(self, version: Version) -> Pyfunc:
+        """A version that is no graph of this project, by its number; its process stays while it is asked for."""
+        try:
+            return Pyfunc(version, await self.sides.asked(version), self.sides, self.counts)
+        except Faulty as fault:
+            if not isinstance(fault, Told):
+                log.error("version refused", extra={"address": str(version), "why": str(fault)})
+            raise unavailable(str(version), str(fault) if isinstance(fault, Told) else "") from None
+
+
+def _same(one: Version, other: Version) -> bool:
+    """Whether two have the same files, which without a digest only their place can tell."""
+    return (one.number, one.digest or one.location) == (other.number, other.digest or other.location)
+
 
 def unknown(name: str, reference: str) -> Refused:
     """Nothing is registered under an address."""
@@ -211,8 +247,11 @@ def unknown(name: str, reference: str) -> Refused:
     )
 
 
-def unavailable(address: str) -> Refused:
-    """A version is registered, but fails its checks."""
+def unavailable(address: str, why: str = "") -> Refused:
+    """A version is registered, but is not ready or fails its checks."""
     return Refused(
-        503, "TEMPORARILY_UNAVAILABLE", f"{address} cannot be loaded; GET /ready says why", ((b"retry-after", b"5"),)
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        why or f"{address} cannot be loaded; GET /ready says why",
+        ((b"retry-after", b"5"),),
     )

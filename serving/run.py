@@ -2,7 +2,7 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -14,6 +14,9 @@ from serving.follow.follower import Follower
 from serving.follow.state import State
 from serving.settings import Settings
 from serving.watch import logs
+
+if TYPE_CHECKING:
+    from serving.pyfunc.keeper import Keeper
 
 DRAIN = 30  # seconds that requests in flight have at the end
 
@@ -29,6 +32,7 @@ def serve(
     logs.to_stderr(log)
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
+        keeper = _keeper(settings, follower)
         seen = follower.look()
     except (ValueError, OSError) as error:
         raise InputError(str(error)) from None
@@ -54,7 +58,9 @@ def serve(
     )
     socket = config.bind_socket()
     follower.start()
-    with contextlib.closing(socket):
+    if keeper is not None:
+        keeper.start()
+    with contextlib.closing(socket), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
         Workers(config, sockets=[socket]).run()
 
 
@@ -66,6 +72,15 @@ class Workers(Multiprocess):
         for socket in self.sockets:
             socket.close()
         super().terminate_all()
+
+
+def _keeper(settings: Settings, follower: Follower) -> "Keeper | None":
+    """What keeps the processes of models that are no graphs, where they are allowed."""
+    if not settings.allow_pyfunc:
+        return None
+    from serving.pyfunc.keeper import Keeper
+
+    return Keeper(settings, lambda: follower.state)
 
 
 def _check(settings: Settings, seen: State) -> None:

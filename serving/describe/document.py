@@ -42,12 +42,15 @@ async def _documents(request: Request) -> tuple[bytes, bytes]:
     sight = seen.visible(request)
     models: dict[str, tuple[dict[str, Served], list[int]]] = {}
     for place in seen.places(request, sight):
+        if not isinstance(place.served, Served):
+            continue  # its page under /models has its signature
         live, _ = models.setdefault(place.slot.name, ({}, seen.numbers(request, sight, place.slot.name)))
         live[place.slot.reference] = place.served
     default = None
     if address := seen.default(request, sight):
         with contextlib.suppress(Refused):  # then its paths answer nothing either
-            default, _ = await seen.one(request, sight, *address.split("/", 1))
+            found, _ = await seen.one(request, sight, *address.split("/", 1))
+            default = found if isinstance(found, Served) else None
     secured = sight is not seen.ANYONE
     key = repr(
         [

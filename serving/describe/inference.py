@@ -9,6 +9,8 @@ from serving.contract import Column, Contract
 from serving.describe import health, seen
 from serving.describe.answer import json
 from serving.protocol.errors import Refused
+from serving.pyfunc import inference
+from serving.pyfunc.served import Pyfunc
 from serving.served import Served
 
 PRODUCTION = "Production"  # what a model's name alone means
@@ -52,18 +54,19 @@ async def model_ready(request: Request) -> Response:
     return json({"name": served.version.name, "ready": True})
 
 
-async def _asked(request: Request, sight: seen.Sight) -> Served:
+async def _asked(request: Request, sight: seen.Sight) -> Served | Pyfunc:
     served, _ = await seen.one(
         request, sight, request.path_params["name"], request.path_params.get("version", PRODUCTION)
     )
     return served
 
 
-def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
+def metadata(served: Served | Pyfunc, versions: list[str]) -> dict[str, Any]:
     """A model's tensors; -1 is the number of rows."""
-    return {
-        "name": served.version.name,
-        "versions": versions or [served.number],
+    known = {"name": served.version.name, "versions": versions or [served.number]}
+    if isinstance(served, Pyfunc):
+        return known | {"platform": "mlflow_pyfunc"} | inference.metadata(served.contract)
+    return known | {
         "platform": PLATFORM,
         "inputs": [
             {"name": one.name, "datatype": datatype(one), "shape": shape(one)} for one in served.contract.columns

@@ -6,12 +6,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.contract import Column
+from serving.contract import Column, Contract
 from serving.describe import seen
 from serving.describe.answer import json
 from serving.describe.seen import Place
 from serving.live import Slot
 from serving.protocol.errors import Refused
+from serving.pyfunc.served import Pyfunc
+from serving.pyfunc.signature import Signature
 from serving.served import Served
 
 
@@ -45,18 +47,21 @@ async def version(request: Request) -> Response:
     found = [place for place in seen.places(request, sight) if place.served is served]
     content = live(served, found, seen.default(request, sight))
     content["address"] = address(slot or str(served.version), slot)
-    content["contract"] = {
-        "task": served.contract.task,
-        "target": served.contract.target,
-        "columns": [column(one) for one in served.contract.columns],
-        "classes": served.contract.classes,
-    }
-    return json(content | {"example": served.example})
+    return json(content | contract(served.contract) | {"example": served.example})
 
 
-def live(served: Served, found: list[Place], default: str) -> dict[str, Any]:
+def contract(found: Contract | Signature) -> dict[str, Any]:
+    """What requests have to be like; for a model that is no graph of this project it is MLflow's signature."""
+    if isinstance(found, Signature):
+        return {"signature": found}
+    columns = [column(one) for one in found.columns]
+    return {"contract": {"task": found.task, "target": found.target, "columns": columns, "classes": found.classes}}
+
+
+def live(served: Served | Pyfunc, found: list[Place], default: str) -> dict[str, Any]:
     """What a list says of a version."""
     tags = served.version.tags
+    graph = None if isinstance(served, Pyfunc) else served
     return {
         "name": served.version.name,
         "version": served.version.number,
@@ -67,12 +72,12 @@ def live(served: Served, found: list[Place], default: str) -> dict[str, Any]:
         "default": default in {str(place.slot) for place in found} | {str(served.version)},
         "family": tags.get("family"),
         "model": tags.get("model"),
-        "graph_digest": served.version.digest,
+        "graph_digest": graph and served.version.digest,
         "data_digest": tags.get("data.digest"),
         "git_commit": tags.get("git.commit"),
         "run_id": served.version.run_id,
-        "target": served.contract.target,
-        "classes": served.contract.classes,
+        "target": graph and graph.contract.target,
+        "classes": graph and graph.contract.classes,
     }
 
 

@@ -10,6 +10,7 @@ from serving.access.keys import ANYONE, Grant, presented
 from serving.follow import state
 from serving.live import Slot, unavailable
 from serving.protocol.errors import Refused
+from serving.pyfunc.served import Pyfunc
 from serving.served import Served
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Place(NamedTuple):
     """An address that answers: a stage or an alias, and the version behind it."""
 
     slot: Slot
-    served: Served
+    served: Served | Pyfunc
 
     @property
     def path(self) -> str:
@@ -68,7 +69,7 @@ def places(request: Request, sight: Sight) -> list[Place]:
     return [Place(slot, slot.served) for slot in slots(request, sight) if slot.served is not None]
 
 
-def by_version(found: list[Place]) -> Iterator[tuple[Served, list[Place]]]:
+def by_version(found: list[Place]) -> Iterator[tuple[Served | Pyfunc, list[Place]]]:
     """Each version once, with the addresses that it answers for."""
     versions: dict[str, list[Place]] = {}
     for place in found:
@@ -83,7 +84,7 @@ def numbers(request: Request, sight: Sight, name: str) -> list[int]:
     return sorted(one.number for one in found if one.name == name and sight.may(name, str(one.number)))
 
 
-async def one(request: Request, sight: Sight, name: str, reference: str) -> tuple[Served, Slot | None]:
+async def one(request: Request, sight: Sight, name: str, reference: str) -> tuple[Served | Pyfunc, Slot | None]:
     """The version behind an address, and its slot where that is a stage or an alias.
 
     Raises:
@@ -99,7 +100,7 @@ async def one(request: Request, sight: Sight, name: str, reference: str) -> tupl
         return await live.numbered(name, reference), None
     slot = live.slot(name, reference)
     if slot.served is None:
-        raise unavailable(str(slot))
+        raise unavailable(str(slot), slot.told)
     return slot.served, slot
 
 

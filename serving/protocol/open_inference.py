@@ -102,7 +102,7 @@ def _feed(tensor: Tensor, column: Column) -> np.ndarray:
         raise bad_request(
             f"{name}: the datatype is not that of a {column.kind}, expected {' or '.join(sorted(allowed))}"
         )
-    cells = list(_flat(tensor.data))
+    cells = list(flat(tensor.data))
     count = int(np.prod([float(length) for length in shape]))
     if len(cells) != count:
         raise bad_request(f"{name}: there are {len(cells)} values, but a shape of {count}")
@@ -115,10 +115,11 @@ def _feed(tensor: Tensor, column: Column) -> np.ndarray:
     return tensors.in_range(array, column)
 
 
-def _flat(data: list[Any]) -> Iterator[Any]:
+def flat(data: list[Any]) -> Iterator[Any]:
+    """The values of lists in lists, in order."""
     for value in data:
         if isinstance(value, list):
-            yield from _flat(value)
+            yield from flat(value)
         else:
             yield value
 
