@@ -2,6 +2,7 @@
 
 import asyncio
 from time import monotonic
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -15,6 +16,39 @@ BUSY: "set[Guarded]" = set()
 """Connections whose request is being answered."""
 
 
+class Whole:
+    """A transport that sends the head of a response along with what follows it, in one system call and not in two."""
+
+    __slots__ = ("head", "is_closing", "transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.is_closing = transport.is_closing
+        self.head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send, but for a head alone, which waits."""
+        if self.head:
+            data, self.head = self.head + data, b""
+        elif data.endswith(b"\r\n\r\n") and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
+            self.head = data
+            return
+        self.transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that nothing follows."""
+        if self.head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        self.flush()
+        self.transport.close()
+
+
 class Guarded(HttpToolsProtocol):
     """A connection whose headers have to arrive in time."""
 
@@ -25,6 +59,7 @@ class Guarded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
+        self.transport = self.whole = Whole(transport)  # type: ignore[assignment]
         self.since = monotonic()
         WAITING.add(self)
 
@@ -59,6 +94,7 @@ class Guarded(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, as long as uvicorn does."""
         BUSY.discard(self)
+        self.whole.flush()
         super().on_response_complete()
 
     def shutdown(self) -> None:

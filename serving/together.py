@@ -13,6 +13,7 @@ Scores = tuple[list[str], list[list[float]]]
 """Labels and class probabilities, a list for each row."""
 
 MOST = 4096  # rows of one call
+ENOUGH = 32  # requests of one call
 INLINE = 0.002  # seconds that a call may hold the event loop
 
 
@@ -30,6 +31,7 @@ class Together:
         self.scored = scored
         self.waiting: list[tuple[Rows, asyncio.Future[Scores]]] = []
         self.scheduled = False
+        self.seen = 0
         self.aside: asyncio.Task[None] | None = None
 
     @property
@@ -56,7 +58,11 @@ class Together:
         return future
 
     def _turn(self) -> None:
-        self.scheduled = False
+        if self.seen < len(self.waiting) < ENOUGH:  # while more are ready to be read
+            self.seen = len(self.waiting)
+            asyncio.get_running_loop().call_soon(self._turn)
+            return
+        self.scheduled, self.seen = False, 0
         ready: list[tuple[Rows, asyncio.Future[Scores]]] = []
         rows = 0
         while self.waiting and (not ready or rows + len(self.waiting[0][0]) <= MOST):
