@@ -109,19 +109,32 @@ class Answering:
             if champion is None:
                 champion = await self._numbered(route)
             beside = self.beside.get(route.key)
+            message = await receive()
+            body = message.get("body", b"")
+            if message.get("more_body") or message["type"] != "http.request":
+                body = await self._rest(message, headers, receive)
+            asked.complete = True
+            if len(body) > self.limits.body:
+                raise too_large(self.limits.body)
+            if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
+                raise COMPRESSED
             if isinstance(champion, Pyfunc):
                 served = champion
-                body = await self._body(headers, receive)
-                asked.complete = True
                 content, rows = await champion.answer(route.protocol, body, headers.get(b"content-type"))
             else:
                 served = chosen = champion if beside is None else beside.chosen(headers, champion)
-                body = await self._body(headers, receive)
-                asked.complete = True
                 if len(body) > LARGE:
                     content, question, scores = await asyncio.to_thread(self._whole, route.talk, chosen, body, headers)
                 else:
-                    content, question, scores = await self._scored(route.talk, chosen, body, headers)
+                    question = self._read(route.talk, chosen, body, headers)
+                    together = chosen.together
+                    if question.rows is None:
+                        scores = await self._odd(chosen, question)
+                    elif together.free(question.total):
+                        scores = together.score(question.rows, alone=True)
+                    else:
+                        scores = await together.ask(question.rows)
+                    content = self._written(route.talk, chosen, question, scores)
                 rows = question.total
                 if beside is not None:
                     beside.answered(question, scores, chosen, champion)
@@ -199,59 +212,49 @@ class Answering:
         slot = self.live.slot(route.name, route.reference)
         raise unavailable(str(slot), slot.told)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _rest(self, message: Message, headers: Headers, receive: Receive) -> bytes:
+        """A body of which only a first part came along with its headers."""
         most = self.limits.body
-        length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > most:
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > most:
             raise too_large(most)
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            parts, total = [body], len(body)
-            while message.get("more_body"):
-                message = await receive()
-                parts.append(message.get("body", b""))
-                total += len(parts[-1])
-                if total > most:
-                    raise too_large(most)
-            body = b"".join(parts)
+        parts, total = [message.get("body", b"")], len(message.get("body", b""))
+        while message.get("more_body"):
+            message = await receive()
+            parts.append(message.get("body", b""))
+            total += len(parts[-1])
+            if total > most:
+                raise too_large(most)
         if message["type"] == "http.disconnect":
             raise Gone
-        if len(body) > most:
-            raise too_large(most)
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise COMPRESSED
-        return body
+        return b"".join(parts)
 
-    async def _scored(
-        self, talk: Talk, served: Served, body: bytes, headers: Headers
-    ) -> tuple[bytes, Question, Scores]:
+    def _read(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> Question:
         start = perf_counter()
         question = talk.read(served, body, headers.get(b"content-type"))
         check_rows(question.total, self.limits.rows)
         served.parsed.observe(perf_counter() - start)
-        together = served.together
-        if question.rows is None or (together.free and together.quick(question.total)):
-            scores = served.scores_of(question)
-        else:
-            scores = await together.ask(question.rows)
+        return question
+
+    @staticmethod
+    async def _odd(served: Served, question: Question) -> Scores:
+        """The scores of a question whose inputs are read already."""
+        if served.together.quick(question.total):
+            return served.scores_of(question)
+        return await asyncio.to_thread(served.scores_of, question)
+
+    @staticmethod
+    def _written(talk: Talk, served: Served, question: Question, scores: Scores) -> bytes:
         start = perf_counter()
         content = talk.write(served, question, scores)
         served.encoded.observe(perf_counter() - start)
-        return content, question, scores
+        return content
 
     def _whole(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> tuple[bytes, Question, Scores]:
         """All of a large request, in a thread, so that the small ones of others are answered meanwhile."""
-        start = perf_counter()
-        question = talk.read(served, body, headers.get(b"content-type"))
-        check_rows(question.total, self.limits.rows)
-        read = perf_counter()
+        question = self._read(talk, served, body, headers)
         scores = served.scores_of(question)
-        scored = perf_counter()
-        content = talk.write(served, question, scores)
-        served.parsed.observe(read - start)
-        served.encoded.observe(perf_counter() - scored)
-        return content, question, scores
+        return self._written(talk, served, question, scores), question, scores
 
     async def watch(self) -> None:
         """End what takes too long, until cancelled."""

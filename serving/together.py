@@ -34,10 +34,9 @@ class Together:
         self.seen = 0
         self.aside: asyncio.Task[None] | None = None
 
-    @property
-    def free(self) -> bool:
-        """Whether there is nobody to be scored together with."""
-        return len(BUSY) <= 1 and not self.waiting and self.aside is None
+    def free(self, rows: int) -> bool:
+        """Whether there is nobody that so many rows would be scored together with, or held up by."""
+        return len(BUSY) <= 1 and not self.waiting and self.aside is None and self.quick(rows)
 
     def quick(self, rows: int) -> bool:
         """Whether so many rows may hold the event loop."""
@@ -111,10 +110,10 @@ class Together:
             start = end
         return found
 
-    def score(self, rows: Rows) -> Scores:
-        """The scores of some rows, now."""
+    def score(self, rows: Rows, alone: bool = False) -> Scores:
+        """The scores of some rows, now; `alone` where no other thread or request scores meanwhile."""
         start = perf_counter()
-        feeds = self.reader.feeds(rows)
+        feeds = self.reader.feeds_alone(rows) if alone else self.reader.feeds(rows)
         ready = perf_counter()
         labels, probabilities = self.graph.score(feeds)
         found = labels.tolist(), probabilities.tolist()

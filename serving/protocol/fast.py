@@ -53,6 +53,7 @@ class Table:
         self.number_names = [contract.names[place] for place in self.numbers]
         self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
         self.text_names = [contract.names[place] for place in self.texts]
+        self.single = _Single(contract, self.numbers, self.texts)
         self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
         fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
@@ -126,10 +127,18 @@ class Table:
         if set(names) <= set(columns) and len(set(columns)) == len(columns):
             types = {column.name: TYPES[column.kind] for column in self.contract.columns}
             rows = _list_of(_row_of(types.get(name, Any) for name in columns))
-            found = (msgspec.json.Decoder(rows).decode, _pick(columns, names))
+            found = (msgspec.json.Decoder(rows).decode, _pick([columns.index(name) for name in names]))
         if len(self.orders) < KNOWN:
             self.orders[columns] = found
         return found
+
+    def feeds_alone(self, rows: Rows) -> Feeds:
+        """The graph's inputs for rows of which no others are read before these are scored.
+
+        Raises:
+            Refused: a text is no time.
+        """
+        return self.feeds(rows) if self.times or len(rows) > 1 else self.single.feeds(rows[0])
 
     def feeds(self, rows: Rows) -> Feeds:
         """The graph's inputs; numbers are in range by their types.
@@ -153,6 +162,26 @@ class Table:
         return feeds
 
 
+class _Single:
+    """The inputs of one row of numbers and texts, written into the same arrays each time."""
+
+    def __init__(self, contract: Contract, numbers: list[int], texts: list[int]) -> None:
+        names = contract.names
+        blocks = np.empty((len(numbers), 1, 1), dtype=np.float32), np.empty((len(texts), 1, 1), dtype=object)
+        self.inputs: Feeds = {}
+        for places, block in zip((numbers, texts), blocks, strict=True):
+            self.inputs |= zip([names[place] for place in places], block, strict=True)
+        self.numbers, self.texts = (block.reshape(-1) for block in blocks)
+        self.pick_numbers, self.pick_texts = _pick(numbers), _pick(texts)
+
+    def feeds(self, row: tuple[Any, ...]) -> Feeds:
+        """The inputs, which hold until the next row."""
+        self.numbers[:] = self.pick_numbers(row)
+        texts = self.pick_texts(row)
+        self.texts[:] = texts if None not in texts else ["" if text is None else text for text in texts]
+        return self.inputs
+
+
 def _list_of(cell: Any) -> Any:
     return list[cell]
 
@@ -161,11 +190,9 @@ def _row_of(cells: Iterable[Any]) -> Any:
     return tuple[tuple(cells)]  # type: ignore[misc]
 
 
-def _pick(columns: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Any], Any]:
-    places = [columns.index(name) for name in names]
-    if len(places) == 1:
-        return lambda row: (row[places[0]],)
-    return itemgetter(*places)
+def _pick(places: list[int]) -> Callable[[Any], Any]:
+    """What takes the cells at some places out of a row."""
+    return itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
 
 
 class Tensor:
@@ -197,6 +224,14 @@ class Tensor:
         if tensor.shape[1:] != self.column.shape or not len(tensor):
             return None
         return list(zip(tensor, strict=True))
+
+    def feeds_alone(self, rows: Rows) -> Feeds:
+        """The graph's inputs.
+
+        Raises:
+            Refused: a number is outside the column's range.
+        """
+        return self.feeds(rows)
 
     def feeds(self, rows: Rows) -> Feeds:
         """The graph's inputs.
