@@ -18,6 +18,7 @@ from serving.protocol import invocations, open_inference, plain
 from serving.settings import Settings
 from serving.watch import logs
 from serving.watch.counts import SUFFIX, Counts
+from serving.worker import SEEN
 
 log = logging.getLogger("serving")
 
@@ -101,8 +102,9 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         logs.to_stderr(self.log)
+        while not (self.settings.run / SEEN).exists():
+            await asyncio.sleep(0.005)
         await self.live.start()
-        assert self.pages  # noqa: S101 - made before the first request
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
         loop = asyncio.get_running_loop()
@@ -123,6 +125,8 @@ class Application:
 
     async def _tick(self) -> None:
         parent = os.getppid()
+        await asyncio.sleep(KEEP)
+        assert self.pages  # noqa: S101 - made before they are asked for
         while True:
             await asyncio.sleep(KEEP)
             self._keep()

@@ -1,19 +1,21 @@
 """The processes of the server: one that follows the registry and keeps the workers alive, and the workers."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from data.errors import InputError
-from serving.app import Application
 from serving.connections import Guarded
 from serving.follow.follower import Follower
 from serving.follow.state import State
 from serving.settings import Settings
 from serving.watch import logs
+from serving.worker import SEEN, Worker
 
 if TYPE_CHECKING:
     from serving.pyfunc.keeper import Keeper
@@ -33,13 +35,11 @@ def serve(
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
         keeper = _keeper(settings, follower)
-        seen = follower.look()
     except (ValueError, OSError) as error:
         raise InputError(str(error)) from None
-    _check(settings, seen)
     tls: dict[str, Any] = {"ssl_certfile": certificate, "ssl_keyfile": key} if certificate else {}
     config = uvicorn.Config(
-        Application(settings, log),
+        Worker(settings, log),
         host=host,
         port=port,
         workers=settings.workers,
@@ -56,21 +56,47 @@ def serve(
         timeout_graceful_shutdown=DRAIN,
         **tls,
     )
-    socket = config.bind_socket()
-    follower.start()
-    if keeper is not None:
-        keeper.start()
-    with contextlib.closing(socket), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
-        Workers(config, sockets=[socket]).run()
+    listening = config.bind_socket()
+
+    def look() -> None:
+        """The first look, while the workers import what they need."""
+        try:
+            _check(settings, follower.look())
+        except OSError as error:
+            raise InputError(
+                f"the local copy {settings.copy} cannot be written: {error}; name another by --copy"
+            ) from None
+        (settings.run / SEEN).touch()
+        follower.start()
+        if keeper is not None:
+            keeper.start()
+
+    with contextlib.closing(listening), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
+        Workers(config, listening, look).run()
 
 
 class Workers(Multiprocess):
     """uvicorn's workers, to whom alone the listening socket belongs at the end."""
 
+    def __init__(self, config: uvicorn.Config, listening: socket, started: Callable[[], None]) -> None:
+        super().__init__(config, [listening])
+        self.started = started
+
+    def init_processes(self) -> None:
+        """Start the workers, and meanwhile do what has to be done before they answer."""
+        super().init_processes()
+        try:
+            self.started()
+        except BaseException:
+            for process in self.processes:
+                process.kill()
+                process.join()
+            raise
+
     def terminate_all(self) -> None:
         """End the workers; a client that comes too late is refused, and not left waiting for nobody."""
-        for socket in self.sockets:
-            socket.close()
+        for one in self.sockets:
+            one.close()
         super().terminate_all()
 
 

@@ -11,10 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from data.errors import InputError
 from serving.access import scopes, stored
@@ -75,6 +71,11 @@ def show(file: File = DEFAULT, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([_plain(one, now) for one in keys], indent=1, ensure_ascii=False))
         return
+    from rich import box  # of which a server needs nothing
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     out = Console(highlight=False)
     out = out if out.is_terminal else Console(highlight=False, width=WIDTH)
     shown = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)

@@ -62,7 +62,7 @@ def test_a_damaged_graph_is_refused_and_taken_once_it_is_mended(
         ready = good(server.get("/ready")).json()
         assert ready["status"] == "degraded"
         assert f"{TASK}/{MLP}" in json.dumps(ready)
-        eventually(lambda: "serving_refused_version{" in server.get("/metrics").text)
+        eventually(lambda: f'reference="Production",version="{MLP}",worker' in server.get("/metrics").text)
         assert 'serving_swap_failures_total{model="churn",reference="Production"} 1.0' in server.get("/metrics").text
         assert "version refused" in server.log
         graph.write_bytes(kept)
