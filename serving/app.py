@@ -116,6 +116,7 @@ class Application:
         ]
         tasks = [loop.create_task(work) for work in works]
         await send({"type": "lifespan.startup.complete"})
+        log.info("worker answers", extra={"versions": ", ".join(sorted(self.live.loaded))})
         await receive()
         for task in tasks:
             task.cancel()

@@ -1,6 +1,7 @@
 """The processes of the server: one that follows the registry and keeps the workers alive, and the workers."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
@@ -20,18 +21,20 @@ from serving.worker import SEEN, Worker
 if TYPE_CHECKING:
     from serving.pyfunc.keeper import Keeper
 
+log = logging.getLogger("serving")
+
 DRAIN = 30  # seconds that requests in flight have at the end
 
 
 def serve(
-    settings: Settings, host: str, port: int, log: str, certificate: Path | None = None, key: Path | None = None
+    settings: Settings, host: str, port: int, form: str, certificate: Path | None = None, key: Path | None = None
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
         InputError: there is nothing to serve.
     """
-    logs.to_stderr(log)
+    logs.to_stderr(form)
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
         keeper = _keeper(settings, follower)
@@ -39,7 +42,7 @@ def serve(
         raise InputError(str(error)) from None
     tls: dict[str, Any] = {"ssl_certfile": certificate, "ssl_keyfile": key} if certificate else {}
     config = uvicorn.Config(
-        Worker(settings, log),
+        Worker(settings, form),
         host=host,
         port=port,
         workers=settings.workers,
@@ -67,6 +70,9 @@ def serve(
                 f"the local copy {settings.copy} cannot be written: {error}; name another by --copy"
             ) from None
         (settings.run / SEEN).touch()
+        scheme = "https" if certificate else "http"
+        where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        log.info("serving", extra={"at": where, "docs": f"{where}/docs", "registry": _hidden(settings.registry)})
         follower.start()
         if keeper is not None:
             keeper.start()

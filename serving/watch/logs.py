@@ -48,5 +48,5 @@ def to_stderr(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Text() if text else Lines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    for chatty in ("httpx", "httpcore", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

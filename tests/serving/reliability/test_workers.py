@@ -32,12 +32,12 @@ def test_a_killed_worker_fails_only_its_own_connections_and_is_back_in_three_sec
         while back == 0:
             await asyncio.sleep(0.05)
             assert time.time() < killed + 5 * BACK
-            if server.log.count("Application startup complete") == 3:
+            if server.log.count("worker answers") == 3:
                 back = time.time()
         await asyncio.sleep(1)
 
     with serving(registry, tmp_path, "--default", f"{TASK}/Production", "--workers", "2") as server:
-        while server.log.count("Application startup complete") < 2:
+        while server.log.count("worker answers") < 2:
             time.sleep(0.1)
         victim = server.processes()[0].pid
         load = Load(server.address, QUESTIONS, pause=0.02)
