@@ -39,6 +39,7 @@ def commands() -> list[str]:
 def test_every_command_of_the_readme_runs(flights: tuple[Project, str]) -> None:
     project = flights[0]
     assert "make repro" in commands()
+    versions: list[str] = []
     with contextlib.ExitStack() as running:
         for command in commands():
             if command in NOT_RUN:
@@ -49,7 +50,10 @@ def test_every_command_of_the_readme_runs(flights: tuple[Project, str]) -> None:
                 continue
             output = project.ok("bash", "-c", command)
             if command.startswith("curl"):
-                assert json.loads(output).keys() == {"predictions"}, output
+                head, _, answer = output.rpartition("\n\n")
+                assert json.loads(answer).keys() in ({"predictions"}, {"prediction"}), output
+                versions += re.findall(r"x-model-version: (\S+)", head)
+    assert versions == ["flights/2"]
     diff = project.ok("dvc", "params", "diff", "--json")
     assert json.loads(diff)["params.yaml"]["models.flights-logistic.params.C"]["new"] == 0.03
 

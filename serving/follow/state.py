@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 STATE = "state.json"
-STAGES = {stage.lower(): stage for stage in ("Production", "Staging", "Archived")}
+ARCHIVED = "Archived"
+STAGES = {stage.lower(): stage for stage in ("Production", "Staging", ARCHIVED)}
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -29,8 +30,8 @@ class Version(msgspec.Struct, frozen=True):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What names it besides its number: its stage, and each alias with an @."""
-        return ((self.stage,) if self.stage else ()) + tuple(f"@{alias}" for alias in self.aliases)
+        """What names it besides its number: its stage, and each alias with an @. Archived may be any number of them."""
+        return ((self.stage,) if self.stage not in ("", ARCHIVED) else ()) + tuple(f"@{alias}" for alias in self.aliases)
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
