@@ -16,7 +16,7 @@ from registry.register import register
 from tests.servers.postgres import Postgres
 
 TASK = "churn"
-PROCESSES, ROUNDS = 8, 50
+PROCESSES, ROUNDS = 8, 20
 PATIENCE = 120  # seconds
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["registry.by_hand", "mlflow.store.tracking.sqlalchemy_store"])
