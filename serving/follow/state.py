@@ -30,8 +30,10 @@ class Version(msgspec.Struct, frozen=True):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What names it besides its number: its stage, and each alias with an @. Archived may be any number of them."""
-        return ((self.stage,) if self.stage not in ("", ARCHIVED) else ()) + tuple(f"@{alias}" for alias in self.aliases)
+        """What names it besides its number: its stage, if not Archived as many are, and each alias with an @."""
+        return ((self.stage,) if self.stage not in ("", ARCHIVED) else ()) + tuple(
+            f"@{alias}" for alias in self.aliases
+        )
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
