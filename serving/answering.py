@@ -104,11 +104,6 @@ class Answering:
             self.open.add(asked)
             if self.door.guarded:
                 grant = self.door.enter(scope, route.name, route.reference)
-            slot = self.slots.get(route.key)
-            champion = slot.served if slot is not None else None
-            if champion is None:
-                champion = await self._numbered(route)
-            beside = self.beside.get(route.key)
             message = await receive()
             body = message.get("body", b"")
             if message.get("more_body") or message["type"] != "http.request":
@@ -118,6 +113,11 @@ class Answering:
                 raise too_large(self.limits.body)
             if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
                 raise COMPRESSED
+            slot = self.slots.get(route.key)
+            champion = slot.served if slot is not None else None
+            if champion is None:
+                champion = await self._numbered(route)
+            beside = self.beside.get(route.key)
             if isinstance(champion, Pyfunc):
                 served = champion
                 content, rows = await champion.answer(route.protocol, body, headers.get(b"content-type"))

@@ -110,9 +110,10 @@ class Live:
             del self.slots[name]
         for name, version in named.items():
             await self._move(name, version)
-        known = {str(version) for version in self.state.versions}
-        for name in [name for name in self.numbers if name not in known]:
-            del self.numbers[name]
+        known = {str(version): version for version in self.state.versions}
+        for name, served in list(self.numbers.items()):
+            if name not in known or not _same(served.version, known[name]):
+                del self.numbers[name]
         used = {slot.served.name for slot in self.slots.values() if slot.served}
         self.loaded = {name: one for name, one in self.loaded.items() if name in used}
 
