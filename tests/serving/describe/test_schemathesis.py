@@ -57,4 +57,4 @@ def test_no_request_that_the_description_leads_to_fails_the_server(running: str,
         except Unsatisfiable:
             assert mode is GenerationMode.NEGATIVE  # a page without a parameter cannot be asked in a wrong way
     assert not found, "\n\n".join(found.values())
-    assert statuses[200 if mode is GenerationMode.POSITIVE else 400] > 100, statuses
+    assert statuses[200 if mode is GenerationMode.POSITIVE else 400] > 50, statuses
