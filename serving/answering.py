@@ -74,7 +74,7 @@ class Answering:
 
     def __init__(self, live: Live, counts: Counts, door: Door, beside: dict[str, Beside]) -> None:
         self.live = live
-        self.slots = live.slots
+        self.slots, self.numbers = live.slots, live.numbers
         self.counts = counts
         self.door = door
         self.beside = beside
@@ -114,7 +114,7 @@ class Answering:
             if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
                 raise COMPRESSED
             slot = self.slots.get(route.key)
-            champion = slot.served if slot is not None else None
+            champion = slot.served if slot is not None else self.numbers.get(route.key)
             if champion is None:
                 champion = await self._numbered(route)
             beside = self.beside.get(route.key)
