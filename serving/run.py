@@ -59,7 +59,7 @@ def serve(
         timeout_graceful_shutdown=DRAIN,
         **tls,
     )
-    listening = config.bind_socket()
+    listening = _bound(config)
 
     def look() -> None:
         """The first look, while the workers import what they need."""
@@ -104,6 +104,21 @@ class Workers(Multiprocess):
         for one in self.sockets:
             one.close()
         super().terminate_all()
+
+
+def _bound(config: uvicorn.Config) -> socket:
+    """The socket that the workers listen on."""
+    told = logging.getLogger("uvicorn.error")
+    told.setLevel(logging.CRITICAL)
+    try:
+        return config.bind_socket()
+    except SystemExit:
+        raise InputError(
+            f"cannot listen at port {config.port} of {config.host}: another program does, or it is not allowed; "
+            "name another by --port"
+        ) from None
+    finally:
+        told.setLevel(logging.WARNING)
 
 
 def _keeper(settings: Settings, follower: Follower) -> "Keeper | None":

@@ -84,8 +84,6 @@ class Registry:
         self.uri = f"sqlite:///{folder}/mlflow.db"
         mlflow.set_tracking_uri(self.uri)
         self.client = MlflowClient()
-        self.client.create_experiment("models", artifact_location=str(folder / "artifacts"))
-        mlflow.set_experiment("models")
 
     def script(self, name: str, code: str, signature: ModelSignature | None, example: Any = None) -> str:
         """Register a model whose code is a script; its number."""

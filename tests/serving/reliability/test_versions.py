@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.servers.started import free_port
 from tests.serving.reliability.made import LOGISTIC, MLP, NARROW, TASK, Registry
 from tests.serving.reliability.questions import Own, ask, chances, good, rows
 from tests.serving.reliability.running import Serving, run, serving
@@ -140,11 +141,11 @@ def test_without_registry_and_copy_the_server_says_what_is_missing(registry: Reg
         (["--rate", "many"], "100/s"),
         (["--host", "0.0.0.0"], "--insecure"),  # noqa: S104
     ):
-        done = run(*words, registry=registry, folder=tmp_path)
+        done = run("--port", str(free_port()), *words, registry=registry, folder=tmp_path)
         assert done.returncode == 1, (words, done)
         assert told in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
     (registry.folder / "mlflow.db").unlink()
-    done = run(registry=registry, folder=tmp_path / "registry")
+    done = run("--port", str(free_port()), registry=registry, folder=tmp_path / "registry")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "MLFLOW_TRACKING_URI" in done.stderr
