@@ -75,9 +75,14 @@ def _unsupported(message: str) -> Refused:
     return Refused(415, "UNSUPPORTED_MEDIA_TYPE", message, plain=True)
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def decoded(body: bytes) -> Any:
+    """What a body of JSON holds, NaN and Infinity included.
+
+    Raises:
+        Refused: it is no JSON, or more than Python reads.
+    """
     try:
-        document = json.loads(body)
+        return json.loads(body)
     except json.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError as error:
@@ -86,6 +91,10 @@ def _document(body: bytes) -> dict[str, Any]:
         raise bad_request("the body has a whole number of too many digits") from None
     except RecursionError:
         raise bad_request("the body has lists and objects that are nested too deeply") from None
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    document = decoded(body)
     if not isinstance(document, dict):
         raise bad_request(f"expected an object with exactly one of {', '.join(LAYOUTS)}")
     return document

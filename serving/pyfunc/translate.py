@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from serving.follow.state import Version
 from serving.protocol.errors import Refused, bad_request, invalid
+from serving.protocol.loose import decoded
 from serving.pyfunc import inference
 from serving.pyfunc.asked import JSON, Asked
 from serving.pyfunc.signature import Signature
@@ -65,7 +66,7 @@ def from_invocations(body: bytes, content_type: bytes | None, _: Signature) -> A
     try:
         found = _layouts(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        _document(body)  # NaN, and what MLflow will refuse
+        decoded(body)  # NaN, and what MLflow will refuse
         return Asked(body, content_type, None)
     for rows in (found.dataframe_split, found.dataframe_records, found.instances):
         if not isinstance(rows, UnsetType):
@@ -84,19 +85,6 @@ def _rows_of(inputs: Raw) -> int | None:
         return None
 
 
-def _document(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as error:
-        raise bad_request(f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError as error:
-        raise bad_request(f"the body is no UTF-8: byte {error.start} cannot be decoded") from None
-    except ValueError:  # Python's limit of digits
-        raise bad_request("the body has a whole number of too many digits") from None
-    except RecursionError:
-        raise bad_request("the body has lists and objects that are nested too deeply") from None
-
-
 def from_plain(body: bytes, _: bytes | None, signature: Signature) -> Asked:
     """A request of the plain API: `features` or `input_data`, rows in the order of the signature, or one flat row.
 
@@ -110,7 +98,7 @@ def from_plain(body: bytes, _: bytes | None, signature: Signature) -> Asked:
             'expected {"features": [[…], …]} or {"input_data": …}, and params as an object if any'
         ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        _document(body)
+        decoded(body)
         raise bad_request("the body is no JSON that the standard has, such as NaN; send null instead") from None
     if (found.features is UNSET) == (found.input_data is UNSET):
         raise bad_request(f"expected features or input_data, one of them; the values of a row are {signature.expected}")
@@ -214,7 +202,7 @@ def lacking(asked: Asked, signature: Signature) -> str:
     """
     given = None
     if asked.content_type.partition(b";")[0].strip() == JSON:
-        given = _columns(_document(asked.body))
+        given = _columns(decoded(asked.body))
     missing = [one.name for one in signature.inputs if one.required and given is not None and one.name not in given]
     if missing and signature.names[0]:
         return f"columns are missing: {', '.join(missing)}; expected {signature.expected}"
