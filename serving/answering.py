@@ -80,6 +80,7 @@ class Answering:
         self.beside = beside
         self.limits = live.settings.limits
         self.open: set[Asked] = set()
+        self.latest = (0, 0.0)  # the connection that was answered last at itself, and when
         self.id = f"{os.getpid():x}-{os.urandom(4).hex()}-".encode()
         self.number = itertools.count()
 
@@ -103,7 +104,9 @@ class Answering:
                 raise busy(self.limits.in_flight)
             self.open.add(asked)
             if self.door.guarded:
-                grant = self.door.enter(scope, route.name, route.reference)
+                grant = scope.get("grant") or self.door.enter(
+                    scope["headers"], scope.get("client"), route.name, route.reference
+                )
             message = await receive()
             body = message.get("body", b"")
             if message.get("more_body") or message["type"] != "http.request":
@@ -126,7 +129,7 @@ class Answering:
                 if len(body) > LARGE:
                     content, question, scores = await asyncio.to_thread(self._whole, route.talk, chosen, body, headers)
                 else:
-                    question = self._read(route.talk, chosen, body, headers)
+                    question = self.read(route.talk, chosen, body, headers.get(b"content-type"))
                     together = chosen.together
                     if question.rows is None:
                         scores = await self._odd(chosen, question)
@@ -134,7 +137,7 @@ class Answering:
                         scores = together.score(question.rows, alone=True)
                     else:
                         scores = await together.ask(question.rows)
-                    content = self._written(route.talk, chosen, question, scores)
+                    content = self.written(route.talk, chosen, question, scores)
                 rows = question.total
                 if beside is not None:
                     beside.answered(question, scores, chosen, champion)
@@ -167,18 +170,10 @@ class Answering:
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": content})
         seconds = perf_counter() - asked.start
-        if served is None:
-            labels = ("", "", "", route.protocol, str(status))  # an address that nothing answers for is no label
-            self.counts.timed("serving_request_seconds", labels).observe(seconds)
-        else:
-            served.timed(route.reference, route.protocol, status).observe(seconds)
-            served.rows.amount += rows
-        if self.door.audit is not None:
-            self._audit(scope, route, served, grant, rows, status, seconds, request_id)
+        self.note(route, served, grant, rows, status, seconds, request_id, scope.get("client"))
 
-    def _audit(
+    def note(
         self,
-        scope: Message,
         route: Route,
         served: Served | Pyfunc | None,
         grant: Grant,
@@ -186,14 +181,23 @@ class Answering:
         status: int,
         seconds: float,
         request_id: bytes,
+        client: tuple[str, int] | None,
     ) -> None:
-        assert self.door.audit is not None  # noqa: S101
+        """Count an answer, and write it into the audit log."""
+        if served is None:
+            labels = ("", "", "", route.protocol, str(status))  # an address that nothing answers for is no label
+            self.counts.timed("serving_request_seconds", labels).observe(seconds)
+        else:
+            served.timed(route.reference, route.protocol, status).observe(seconds)
+            served.rows.amount += rows
+        if self.door.audit is None:
+            return
         self.door.audit(
             audit.Asked(
                 time.time(),
                 grant.id or None,
                 grant.name,
-                (scope.get("client") or ("",))[0],
+                client[0] if client else "",
                 route.protocol,
                 route.name[:LONGEST_ID],
                 route.reference[:LONGEST_ID],
@@ -229,9 +233,14 @@ class Answering:
             raise Gone
         return b"".join(parts)
 
-    def _read(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> Question:
+    def read(self, talk: Talk, served: Served, body: bytes, content_type: bytes | None) -> Question:
+        """What a body asks.
+
+        Raises:
+            Refused: it is no request of its protocol, or has too many rows.
+        """
         start = perf_counter()
-        question = talk.read(served, body, headers.get(b"content-type"))
+        question = talk.read(served, body, content_type)
         check_rows(question.total, self.limits.rows)
         served.parsed.observe(perf_counter() - start)
         return question
@@ -244,7 +253,8 @@ class Answering:
         return await asyncio.to_thread(served.scores_of, question)
 
     @staticmethod
-    def _written(talk: Talk, served: Served, question: Question, scores: Scores) -> bytes:
+    def written(talk: Talk, served: Served, question: Question, scores: Scores) -> bytes:
+        """The body of an answer."""
         start = perf_counter()
         content = talk.write(served, question, scores)
         served.encoded.observe(perf_counter() - start)
@@ -252,9 +262,9 @@ class Answering:
 
     def _whole(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> tuple[bytes, Question, Scores]:
         """All of a large request, in a thread, so that the small ones of others are answered meanwhile."""
-        question = self._read(talk, served, body, headers)
+        question = self.read(talk, served, body, headers.get(b"content-type"))
         scores = served.scores_of(question)
-        return self._written(talk, served, question, scores), question, scores
+        return self.written(talk, served, question, scores), question, scores
 
     async def watch(self) -> None:
         """End what takes too long, until cancelled."""

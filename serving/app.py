@@ -7,10 +7,12 @@ import os
 import signal
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 from serving.answering import Answering, Message, Receive, Route, Send, Talk
 from serving.beside import Beside, beside
 from serving.connections import end_slow
+from serving.direct import end_idle
 from serving.door import Door
 from serving.follow.state import address
 from serving.live import Live
@@ -33,7 +35,7 @@ class Application:
     def __init__(self, settings: Settings, log: str = "auto") -> None:
         self.settings = settings
         self.log = log
-        self.routes: dict[str, Route | None] = {}
+        self.routes: dict[bytes, Route] = {}
 
     @cached_property
     def counts(self) -> Counts:
@@ -71,8 +73,7 @@ class Application:
         """Answer one request, or open and close the worker."""
         if scope["type"] == "http":
             if scope["method"] == "POST":
-                path = scope["path"]
-                route = self.routes[path] if path in self.routes else self._route(path)
+                route = self.route(scope["raw_path"])
                 if route is not None:
                     await self.answering.answer(route, scope, receive, send)
                     return
@@ -80,10 +81,14 @@ class Application:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
-    def _route(self, path: str) -> Route | None:
+    def route(self, raw_path: bytes) -> Route | None:
+        """Where a path of a POST leads."""
+        if raw_path in self.routes:
+            return self.routes[raw_path]
+        path = unquote(raw_path.decode("latin-1"))
         found = self._found(path.strip("/").split("/"))
         if len(self.routes) < ROUTES and found is not None:
-            self.routes[path] = found
+            self.routes[raw_path] = found
         return found
 
     def _found(self, parts: list[str]) -> Route | None:
@@ -132,6 +137,7 @@ class Application:
             await asyncio.sleep(KEEP)
             self._keep()
             end_slow()
+            end_idle()
             if os.getppid() != parent:  # nobody follows the registry or would restart this worker any more
                 log.error("the server's main process has gone, this worker ends")
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -54,6 +54,7 @@ class Guarded(HttpToolsProtocol):
 
     since = 0.0
     size = 0
+    begun = False  # whether a part of the headers of a request has come
     draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -72,8 +73,7 @@ class Guarded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; headers that have begun and not ended are counted."""
         super().data_received(data)
-        cycle = self.cycle
-        if (cycle is None or cycle.response_complete) and not self.transport.is_closing():
+        if self.begun and not self.transport.is_closing():
             if self not in WAITING:
                 self.since, self.size = monotonic(), 0
                 WAITING.add(self)
@@ -81,15 +81,25 @@ class Guarded(HttpToolsProtocol):
             if self.size > BYTES:
                 self.send_400_response("The headers are too large.")
 
+    def on_message_begin(self) -> None:
+        """Wait for the headers."""
+        self.begun = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Wait no more."""
         super().on_headers_complete()
+        self.complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+
+    def complete(self) -> None:
+        """Note that a request is to be answered."""
+        self.begun = False
         BUSY.add(self)
         if self in WAITING:
             WAITING.discard(self)
             self.size = 0
-        if self.draining:
-            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """Wait for the next request, as long as uvicorn does."""

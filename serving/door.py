@@ -1,7 +1,6 @@
 """Who comes in: keys, rates and the audit log of one worker."""
 
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from serving.access.audit import Audit
 from serving.access.keys import ANYONE, Grant, Keys, presented
@@ -18,15 +17,17 @@ class Door:
         self.audit = Audit(settings.audit) if settings.audit else None
         self.guarded = bool(self.keys or self.rate)
 
-    def enter(self, scope: MutableMapping[str, Any], name: str, reference: str) -> Grant:
+    def enter(
+        self, headers: Iterable[tuple[bytes, bytes]], client: tuple[str, int] | None, name: str, reference: str
+    ) -> Grant:
         """Who asks.
 
         Raises:
             Refused: 401 or 403 without a key that may, 429 where it asks too often.
         """
-        grant = ANYONE if self.keys is None else self.keys.allow(presented(scope["headers"]), name, reference)
+        grant = ANYONE if self.keys is None else self.keys.allow(presented(headers), name, reference)
         if self.rate is not None:
-            self.rate.take(grant.id or (scope.get("client") or ("",))[0])
+            self.rate.take(grant.id or (client[0] if client else ""))
         return grant
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from data.errors import InputError
-from serving.connections import Guarded
 from serving.follow.follower import Follower
 from serving.follow.state import State
 from serving.settings import Settings
@@ -47,7 +46,7 @@ def serve(
         port=port,
         workers=settings.workers,
         loop="uvloop",
-        http=Guarded,
+        http="serving.direct:Direct",  # by its name, as the worker alone imports it
         ws="none",
         lifespan="on",
         interface="asgi3",

@@ -1,5 +1,6 @@
 """One version, ready to answer."""
 
+import re
 from pathlib import Path
 from time import perf_counter
 from weakref import WeakKeyDictionary
@@ -18,6 +19,8 @@ from serving.protocol.question import Question
 from serving.together import Scores, Together
 from serving.watch.counts import Counts, Timed
 
+UNPRINTABLE = re.compile("[^ -~]")
+
 
 class Served:
     """A version's graph with all that reads its requests and writes its answers."""
@@ -25,7 +28,9 @@ class Served:
     def __init__(self, version: Version, graph: Graph, example: dict[str, object], counts: Counts) -> None:
         self.version = version
         self.name = str(version)
-        self.header = (b"x-model-version", self.name.encode("ascii", "replace"))
+        value = UNPRINTABLE.sub("?", self.name).encode()
+        self.header = (b"x-model-version", value)
+        self.line = b"x-model-version: %b\r\n" % value
         self.graph = graph
         self.contract: Contract = graph.contract
         self.example = example

@@ -1,6 +1,7 @@
 """Scoring whatever is ready in one turn of the event loop in one call of the graph."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from serving.connections import BUSY
@@ -11,6 +12,7 @@ from serving.watch.counts import Timed
 
 Scores = tuple[list[str], list[list[float]]]
 """Labels and class probabilities, a list for each row."""
+Settle = Callable[["Scores | Exception"], None]
 
 MOST = 4096  # rows of one call
 ENOUGH = 32  # requests of one call
@@ -29,7 +31,7 @@ class Together:
         self.reader = reader
         self.validated = validated
         self.scored = scored
-        self.waiting: list[tuple[Rows, asyncio.Future[Scores]]] = []
+        self.waiting: list[tuple[Rows, Settle]] = []
         self.scheduled = False
         self.seen = 0
         self.aside: asyncio.Task[None] | None = None
@@ -48,13 +50,23 @@ class Together:
         Raises:
             Refused: out of the future, where a value is none that its column allows.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Scores] = loop.create_future()
-        self.waiting.append((rows, future))
-        if not self.scheduled and self.aside is None:
-            self.scheduled = True
-            loop.call_soon(self._turn)
+        future: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
+
+        def settle(found: Scores | Exception) -> None:
+            if future.done():  # the client has gone
+                return
+            if isinstance(found, Exception):
+                future.set_exception(found)
+            else:
+                future.set_result(found)
+
+        self.soon(rows, settle)
         return future
+
+    def soon(self, rows: Rows, settle: Settle) -> None:
+        """Have `settle` called with the scores of some rows, or with why there are none, at the end of this turn."""
+        self.waiting.append((rows, settle))
+        self._next()
 
     def _turn(self) -> None:
         if self.seen < len(self.waiting) < ENOUGH:  # while more are ready to be read
@@ -62,7 +74,7 @@ class Together:
             asyncio.get_running_loop().call_soon(self._turn)
             return
         self.scheduled, self.seen = False, 0
-        ready: list[tuple[Rows, asyncio.Future[Scores]]] = []
+        ready: list[tuple[Rows, Settle]] = []
         rows = 0
         while self.waiting and (not ready or rows + len(self.waiting[0][0]) <= MOST):
             ready.append(self.waiting.pop(0))
@@ -73,13 +85,12 @@ class Together:
         self._settle(ready, self._scores([rows for rows, _ in ready]))
         self._next()
 
-    async def _aside(self, ready: list[tuple[Rows, "asyncio.Future[Scores]"]]) -> None:
+    async def _aside(self, ready: list[tuple[Rows, Settle]]) -> None:
         """In a thread, so that others are answered meanwhile."""
         try:
             found = await asyncio.to_thread(self._scores, [rows for rows, _ in ready])
-        except BaseException:
-            for _, future in ready:
-                future.cancel()
+        except asyncio.CancelledError:
+            self._settle(ready, [RuntimeError("the worker ends")] * len(ready))
             raise
         finally:
             self.aside = None
@@ -87,7 +98,7 @@ class Together:
         self._next()
 
     def _next(self) -> None:
-        if self.waiting and not self.scheduled:
+        if self.waiting and not self.scheduled and self.aside is None:
             self.scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
@@ -122,11 +133,6 @@ class Together:
         return found
 
     @staticmethod
-    def _settle(ready: list[tuple[Rows, "asyncio.Future[Scores]"]], found: "list[Scores | Exception]") -> None:
-        for (_, future), scores in zip(ready, found, strict=True):
-            if future.done():  # the client has gone
-                continue
-            if isinstance(scores, Exception):
-                future.set_exception(scores)
-            else:
-                future.set_result(scores)
+    def _settle(ready: list[tuple[Rows, Settle]], found: "Sequence[Scores | Exception]") -> None:
+        for (_, settle), scores in zip(ready, found, strict=True):
+            settle(scores)
