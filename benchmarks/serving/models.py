@@ -1,7 +1,9 @@
 """The measured versions, and their native models as users of MLflow and of pickles would have them."""
 
+import contextlib
 import logging
 import pickle
+import sqlite3
 import warnings
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,32 @@ def prepare(task: str, folder: Path) -> Models:
         else:
             pickles[family] = _log_scikit(family, native, contract, some)
     versions = {family: str(version.version) for family, version in found.items()}
-    return Models(registry, versions, store, pickles, tuple(contract.classes), bodies.write(rows, contract, folder))
+    registries = {family: _in_production(registry, task, number, folder) for family, number in versions.items()}
+    written = bodies.write(rows, contract, folder)
+    return Models(registry, versions, registries, store, pickles, tuple(contract.classes), written)
+
+
+def _in_production(registry: str, task: str, number: str, folder: Path) -> str:
+    """A copy of a registry in SQLite with a version in Production, and none in Staging.
+
+    Raises:
+        RuntimeError: the registry is another.
+    """
+    from mlflow import MlflowClient
+
+    from registry import stages
+
+    scheme, _, path = registry.partition("sqlite:///")
+    if scheme:
+        raise RuntimeError(
+            f"the registry {scheme}… is not in SQLite; unset MLFLOW_TRACKING_URI to measure that of `make repro`"
+        )
+    copy = folder / f"registry-{number}.db"
+    with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    client = MlflowClient(f"sqlite:///{copy}")
+    stages.show(client, task, stages.seen(client, task), {stages.PRODUCTION: number, stages.STAGING: None})
+    return f"sqlite:///{copy}"
 
 
 def _newest(task: str, family: str) -> Any:

@@ -31,6 +31,8 @@ class Models:
     """The tracking URI of the project's registry."""
     versions: dict[str, str]
     """The number of each family's newest version there."""
+    registries: dict[str, str]
+    """Tracking URIs of copies of it, each with that version of a family in Production."""
     store: str
     """The tracking URI of a store of the native models alone, each named after its family, version 1."""
     pickles: dict[str, Path]
@@ -80,8 +82,8 @@ def of(models: Models) -> Iterator[Server]:
     project, natives = ({"MLFLOW_TRACKING_URI": uri} for uri in (models.registry, models.store))
     for family in FAMILIES:
         version = f"{TASK}/{models.versions[family]}"
-        ours = ("-m", "serving", "--default", version, "--port", "{port}", "--workers", "1")
-        yield Server(OURS, family, (sys.executable, *ours), project)
+        ours = ("-m", "serving", "--default", f"{TASK}/Production", "--port", "{port}", "--workers", "1")
+        yield Server(OURS, family, (sys.executable, *ours), {"MLFLOW_TRACKING_URI": models.registries[family]})
         yield Server(MLFLOW, family, _mlflow(f"models:/{family}/1", 1), natives)
         yield Server(TWO, family, _mlflow(f"models:/{family}/1", WORKERS), natives, many_rows=False, tries=2)
         yield Server(GRAPH, family, _mlflow(f"models:/{version}", 1), project)
