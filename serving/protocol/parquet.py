@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from serving.contract import Column, Contract
 from serving.protocol import parquet_pages
 from serving.protocol.errors import Refused, bad_request, invalid
-from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
+from serving.protocol.tensors import MAX_CHARACTERS, NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
 from serving.protocol.times import seconds, times
 
 MAX_ROWS = 1_000_000
 MAX_VALUES = 20_000_000
 MAX_BYTES = 1 << 28
-UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError)
+SHORT = 64  # bytes of a text
+UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 
 
 def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
@@ -33,10 +34,10 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
         refuse_missing(dict.fromkeys(schema.names), contract)
         _refuse_large(file.metadata.num_rows, parquet_pages.size(body, contract.names))
         # a long text that stands in many rows is then held once
-        shared = [name for name in contract.names if pa.types.is_string(schema.field(name).type)]
-        file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=shared)
+        shared = [name for name in contract.names if _is_text(schema.field(name).type)]
+        file = pq.ParquetFile(pa.BufferReader(body), metadata=file.metadata, read_dictionary=shared)
         table = file.read(columns=list(contract.names), use_threads=False)
-        return {column.name: _feed(table[column.name].combine_chunks(), column) for column in contract.columns}
+        return {column.name: _feed(_whole(table[column.name]), column) for column in contract.columns}
     except Refused:
         raise
     except UNREADABLE:
@@ -49,10 +50,14 @@ def _refuse_large(rows: int, size: parquet_pages.Size) -> None:
         raise Refused(413, "REQUEST_LIMIT_EXCEEDED", f"the Parquet file is too large; {limits}")
 
 
+def _whole(values: pa.ChunkedArray) -> pa.Array:
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
 def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if column.shape:
         return _tensor(values, column)
-    if isinstance(values, pa.DictionaryArray) and not pa.types.is_string(values.type.value_type):
+    if isinstance(values, pa.DictionaryArray) and not _is_text(values.type.value_type):
         values = values.dictionary_decode()
     if pa.types.is_string_view(values.type):
         values = values.cast(pa.large_string())
@@ -60,17 +65,29 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if column.kind in NUMBERS:
         if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
             raise _other_type(column, kind, "numbers")
-        return finite(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), column)
+        numbers = values if pa.types.is_float32(kind) else values.cast(pa.float64(), safe=False)
+        return finite(numbers.to_numpy(zero_copy_only=False), column)
     if column.kind == "time":
         return _moments(values, column).reshape(-1, 1)
     if isinstance(values, pa.DictionaryArray):
-        words = np.array([*values.dictionary.to_pylist(), ""], dtype=object)
-        places = values.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
-        refuse_long(int(np.array(list(map(len, words)))[places].sum()), column.name)
-        return words[places].reshape(-1, 1)
+        return _texts(values, column.name).reshape(-1, 1)
     if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_large_string(kind)):
         raise _other_type(column, kind, "texts")
     return texts(values.to_pylist(), column.name).reshape(-1, 1)
+
+
+def _texts(values: pa.DictionaryArray, name: str) -> np.ndarray:
+    """Texts of which each stands once in memory, shape (rows,); short ones as UTF-8, which a graph takes faster."""
+    words = [*values.dictionary.to_pylist(), ""]
+    places = values.indices.fill_null(len(words) - 1) if values.null_count else values.indices
+    at = places.to_numpy()
+    encoded = [word.encode() for word in words]
+    longest = max(map(len, encoded))
+    if longest * len(at) > MAX_CHARACTERS:
+        refuse_long(int(np.array(list(map(len, words))).take(at).sum()), name)
+    if longest > SHORT or any(b"\0" in word for word in encoded):
+        return np.array(words, dtype=object).take(at)
+    return np.array(encoded, dtype=f"S{longest + 1}").take(at)  # ONNX Runtime reads each up to a byte 0
 
 
 def _moments(values: pa.Array, column: Column) -> np.ndarray:
@@ -108,6 +125,10 @@ def _tensor(values: pa.Array, column: Column) -> np.ndarray:
         raise invalid(f"{column.name}: a value has the shape {lengths}; expected {list(column.shape)} or [{size}]")
     numbers = values.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
     return in_range(numbers.reshape(rows, *column.shape), column)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _is_number(kind: pa.DataType) -> bool:
