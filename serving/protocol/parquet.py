@@ -29,12 +29,13 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
     try:
         file = pq.ParquetFile(pa.BufferReader(body))
         schema = file.schema_arrow
-        if twice := [name for name in contract.names if schema.names.count(name) > 1]:
+        given, types = schema.names, dict(zip(schema.names, schema.types, strict=True))
+        if twice := [name for name in contract.names if given.count(name) > 1]:
             raise invalid(f"columns are given twice: {', '.join(twice)}")
-        refuse_missing(dict.fromkeys(schema.names), contract)
+        refuse_missing(types, contract)
         _refuse_large(file.metadata.num_rows, parquet_pages.size(body, contract.names))
         # a long text that stands in many rows is then held once
-        shared = [name for name in contract.names if _is_text(schema.field(name).type)]
+        shared = [name for name in contract.names if _is_text(types[name])]
         file = pq.ParquetFile(pa.BufferReader(body), metadata=file.metadata, read_dictionary=shared)
         table = file.read(columns=list(contract.names), use_threads=False)
         return {column.name: _feed(_whole(table[column.name]), column) for column in contract.columns}
