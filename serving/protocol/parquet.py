@@ -80,21 +80,26 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
 def _texts(values: pa.DictionaryArray, name: str) -> np.ndarray:
     """Texts of which each stands once in memory, shape (rows,); short ones as UTF-8, which a graph takes faster."""
     words = [*values.dictionary.to_pylist(), ""]
-    places = values.indices.fill_null(len(words) - 1) if values.null_count else values.indices
-    at = places.to_numpy()
+    places = _places(values)
     encoded = [word.encode() for word in words]
     longest = max(map(len, encoded))
-    if longest * len(at) > MAX_CHARACTERS:
-        refuse_long(int(np.array(list(map(len, words))).take(at).sum()), name)
+    if longest * len(places) > MAX_CHARACTERS:
+        refuse_long(int(np.array(list(map(len, words))).take(places).sum()), name)
     if longest > SHORT or any(b"\0" in word for word in encoded):
-        return np.array(words, dtype=object).take(at)
-    return np.array(encoded, dtype=f"S{longest + 1}").take(at)  # ONNX Runtime reads each up to a byte 0
+        return np.array(words, dtype=object).take(places)
+    return np.array(encoded, dtype=f"S{longest + 1}").take(places)  # ONNX Runtime reads each up to a byte 0
+
+
+def _places(values: pa.DictionaryArray) -> np.ndarray:
+    """Each row's place in the dictionary, behind its end for missing; a place of 8 bits might not reach that."""
+    places = values.indices.cast(pa.int64())
+    return (places.fill_null(len(values.dictionary)) if values.null_count else places).to_numpy()
 
 
 def _moments(values: pa.Array, column: Column) -> np.ndarray:
     if isinstance(values, pa.DictionaryArray):
         known = np.append(times(values.dictionary.to_pylist(), column.name), np.nan)
-        return known[values.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
+        return known.take(_places(values))
     kind = values.type
     if pa.types.is_large_string(kind) or pa.types.is_null(kind):
         return times(values.to_pylist(), column.name)
@@ -137,4 +142,5 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _other_type(column: Column, kind: pa.DataType, expected: str) -> Refused:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return invalid(f"{column.name}: the column is of the Parquet type {kind}; expected {expected}")
