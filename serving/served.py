@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from time import perf_counter
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -37,13 +38,13 @@ class Served:
         self.reader = fast.requests_of(graph.contract)
         self.counts = counts
         self.number = str(version.number)
-        self.parsed, validated, self.scored, self.encoded = (
+        self.parsed, self.validated, self.scored, self.encoded = (
             counts.timed("serving_phase_seconds", (version.name, self.number, phase))
             for phase in ("parse", "validate", "score", "encode")
         )
         self.rows = counts.counted("serving_rows", (version.name, self.number))
         self.answered: dict[tuple[str, str, int], Timed] = {}
-        self.together = Together(graph, self.reader, validated, self.scored)
+        self.together = Together(graph, self.reader, self.validated, self.scored)
         self.records = answers.records_of(graph.contract)
         self.alike: WeakKeyDictionary[Served, bool] = WeakKeyDictionary()
 
@@ -60,12 +61,15 @@ class Served:
         """The scores of a question, now."""
         if not question.total:
             return [], []  # not every graph takes no rows
-        if question.rows is not None:
-            return self.together.score(question.rows)
         start = perf_counter()
-        labels, probabilities = self.graph.score(question.feeds or {})
-        self.scored.observe(perf_counter() - start)
-        return labels.tolist(), probabilities.tolist()
+        feeds = question.feeds if question.rows is None else self.reader.feeds(question.rows)
+        ready = perf_counter()
+        labels, probabilities = self.graph.score(feeds or {})
+        if question.rows is not None:
+            self.validated.observe(ready - start)
+        self.scored.observe(perf_counter() - ready)
+        # what goes through them does not tell these from lists
+        return labels.tolist(), cast("list[list[float]]", answers.Probabilities(probabilities))
 
     def reads_as(self, other: "Served") -> bool:
         """Whether every request of another version is one of this."""

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from serving.contract import Column, Contract
 from serving.protocol import parquet_pages
 from serving.protocol.errors import Refused, bad_request, invalid
-from serving.protocol.tensors import NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
+from serving.protocol.tensors import MAX_CHARACTERS, NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
 from serving.protocol.times import seconds, times
 
 MAX_ROWS = 1_000_000
 MAX_VALUES = 20_000_000
 MAX_BYTES = 1 << 28
-UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError)
+SHORT = 64  # bytes of a text
+UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 
 
 def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
@@ -28,15 +29,16 @@ def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
     try:
         file = pq.ParquetFile(pa.BufferReader(body))
         schema = file.schema_arrow
-        if twice := [name for name in contract.names if schema.names.count(name) > 1]:
+        given, types = schema.names, dict(zip(schema.names, schema.types, strict=True))
+        if twice := [name for name in contract.names if given.count(name) > 1]:
             raise invalid(f"columns are given twice: {', '.join(twice)}")
-        refuse_missing(dict.fromkeys(schema.names), contract)
+        refuse_missing(types, contract)
         _refuse_large(file.metadata.num_rows, parquet_pages.size(body, contract.names))
         # a long text that stands in many rows is then held once
-        shared = [name for name in contract.names if pa.types.is_string(schema.field(name).type)]
-        file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=shared)
+        shared = [name for name in contract.names if _is_text(types[name])]
+        file = pq.ParquetFile(pa.BufferReader(body), metadata=file.metadata, read_dictionary=shared)
         table = file.read(columns=list(contract.names), use_threads=False)
-        return {column.name: _feed(table[column.name].combine_chunks(), column) for column in contract.columns}
+        return {column.name: _feed(_whole(table[column.name]), column) for column in contract.columns}
     except Refused:
         raise
     except UNREADABLE:
@@ -49,10 +51,14 @@ def _refuse_large(rows: int, size: parquet_pages.Size) -> None:
         raise Refused(413, "REQUEST_LIMIT_EXCEEDED", f"the Parquet file is too large; {limits}")
 
 
+def _whole(values: pa.ChunkedArray) -> pa.Array:
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
 def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if column.shape:
         return _tensor(values, column)
-    if isinstance(values, pa.DictionaryArray) and not pa.types.is_string(values.type.value_type):
+    if isinstance(values, pa.DictionaryArray) and not _is_text(values.type.value_type):
         values = values.dictionary_decode()
     if pa.types.is_string_view(values.type):
         values = values.cast(pa.large_string())
@@ -60,23 +66,40 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if column.kind in NUMBERS:
         if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
             raise _other_type(column, kind, "numbers")
-        return finite(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), column)
+        numbers = values if pa.types.is_float32(kind) else values.cast(pa.float64(), safe=False)
+        return finite(numbers.to_numpy(zero_copy_only=False), column)
     if column.kind == "time":
         return _moments(values, column).reshape(-1, 1)
     if isinstance(values, pa.DictionaryArray):
-        words = np.array([*values.dictionary.to_pylist(), ""], dtype=object)
-        places = values.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
-        refuse_long(int(np.array(list(map(len, words)))[places].sum()), column.name)
-        return words[places].reshape(-1, 1)
+        return _texts(values, column.name).reshape(-1, 1)
     if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_large_string(kind)):
         raise _other_type(column, kind, "texts")
     return texts(values.to_pylist(), column.name).reshape(-1, 1)
 
 
+def _texts(values: pa.DictionaryArray, name: str) -> np.ndarray:
+    """Texts of which each stands once in memory, shape (rows,); short ones as UTF-8, which a graph takes faster."""
+    words = [*values.dictionary.to_pylist(), ""]
+    places = _places(values)
+    encoded = [word.encode() for word in words]
+    longest = max(map(len, encoded))
+    if longest * len(places) > MAX_CHARACTERS:
+        refuse_long(int(np.array(list(map(len, words))).take(places).sum()), name)
+    if longest > SHORT or any(b"\0" in word for word in encoded):
+        return np.array(words, dtype=object).take(places)
+    return np.array(encoded, dtype=f"S{longest + 1}").take(places)  # ONNX Runtime reads each up to a byte 0
+
+
+def _places(values: pa.DictionaryArray) -> np.ndarray:
+    """Each row's place in the dictionary, behind its end for missing; a place of 8 bits might not reach that."""
+    places = values.indices.cast(pa.int64())
+    return (places.fill_null(len(values.dictionary)) if values.null_count else places).to_numpy()
+
+
 def _moments(values: pa.Array, column: Column) -> np.ndarray:
     if isinstance(values, pa.DictionaryArray):
         known = np.append(times(values.dictionary.to_pylist(), column.name), np.nan)
-        return known[values.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
+        return known.take(_places(values))
     kind = values.type
     if pa.types.is_large_string(kind) or pa.types.is_null(kind):
         return times(values.to_pylist(), column.name)
@@ -110,9 +133,14 @@ def _tensor(values: pa.Array, column: Column) -> np.ndarray:
     return in_range(numbers.reshape(rows, *column.shape), column)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def _other_type(column: Column, kind: pa.DataType, expected: str) -> Refused:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return invalid(f"{column.name}: the column is of the Parquet type {kind}; expected {expected}")

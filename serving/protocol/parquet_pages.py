@@ -26,73 +26,90 @@ class Size(NamedTuple):
     values: int
 
 
-class Thrift:
-    """A reader of structs at a place in some bytes, as dicts from fields' numbers to values."""
+def _struct(body: bytes, place: int, depth: int = 0) -> tuple[dict[int, Any], int]:
+    """The struct that begins at a place, as a dict from fields' numbers to values, and where it ends.
 
-    def __init__(self, body: bytes, place: int) -> None:
-        self.body = body
-        self.place = place
-
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        """The struct that begins here."""
-        if depth > MAX_DEPTH:
-            raise ValueError("nested too deeply")
-        fields: dict[int, Any] = {}
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._signed()
-            kind = head & 15
-            fields[number] = kind == TRUE if kind in (TRUE, FALSE) else self._value(kind, depth)
-        return fields
-
-    def _value(self, kind: int, depth: int) -> Any:
+    A footer has thousands of bytes and none is looked at twice, so that integers of one byte, most of all, are read
+    right here. A place behind the end is found by the index that is out of range.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    fields: dict[int, Any] = {}
+    number = 0
+    while head := body[place]:
+        place += 1
+        kind = head & 15
+        if head > 15:
+            number += head >> 4
+        else:
+            number, place = _signed(body, place)
         if kind in INTEGERS:
-            return self._signed()
-        if kind == STRUCT:
-            return self.struct(depth + 1)
-        if kind in (LIST, SET):
-            head = self._byte()
-            size = head >> 4 if head >> 4 < 15 else self._number()
-            return [self._value(head & 15, depth + 1) for _ in range(self._within(size))]
-        if kind == BINARY:
-            return self._bytes(self._number())
-        if kind in (BYTE, TRUE, FALSE):
-            return self._byte()
-        if kind == DOUBLE:
-            return self._bytes(8)
-        raise ValueError("no kind of the format")
+            value = body[place]
+            if value < 128:
+                fields[number] = value >> 1 ^ -(value & 1)
+                place += 1
+            else:
+                fields[number], place = _signed(body, place)
+        elif kind in (TRUE, FALSE):
+            fields[number] = kind == TRUE
+        else:
+            fields[number], place = _value(body, place, kind, depth)
+    return fields, place + 1
 
-    def _byte(self) -> int:
-        return self._bytes(1)[0]
 
-    def _bytes(self, size: int) -> bytes:
-        start, self.place = self.place, self.place + self._within(size)
-        return self.body[start : self.place]
+def _value(body: bytes, place: int, kind: int, depth: int) -> tuple[Any, int]:
+    if kind == BINARY:
+        length, start = _number(body, place)
+        place = _within(body, start, length)
+        return body[start:place], place
+    if kind == STRUCT:
+        return _struct(body, place, depth + 1)
+    if kind in (LIST, SET):
+        head = body[place]
+        size, place = (head >> 4, place + 1) if head >> 4 < 15 else _number(body, place + 1)
+        _within(body, place, size)
+        values = []
+        for _ in range(size):
+            value, place = _value(body, place, head & 15, depth)
+            values.append(value)
+        return values, place
+    if kind in INTEGERS:
+        return _signed(body, place)
+    if kind in (BYTE, TRUE, FALSE):
+        return body[place], place + 1
+    if kind == DOUBLE:
+        return None, _within(body, place, 8)
+    raise ValueError("no kind of the format")
 
-    def _within(self, size: int) -> int:
-        if not 0 <= size <= len(self.body) - self.place:
-            raise ValueError("longer than the file")
-        return size
 
-    def _number(self) -> int:
-        number = shift = 0
-        while (byte := self._byte()) > 127:
-            number |= (byte & 127) << shift
-            shift += 7
-            if shift > 63:
-                raise ValueError("too large a number")
-        return number | byte << shift
+def _within(body: bytes, place: int, size: int) -> int:
+    """Where so many bytes end."""
+    if size > len(body) - place:
+        raise ValueError("longer than the file")
+    return place + size
 
-    def _signed(self) -> int:
-        number = self._number()
-        return number >> 1 ^ -(number & 1)
+
+def _number(body: bytes, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while (byte := body[place]) > 127:
+        number |= (byte & 127) << shift
+        shift += 7
+        place += 1
+        if shift > 63:
+            raise ValueError("too large a number")
+    return number | byte << shift, place + 1
+
+
+def _signed(body: bytes, place: int) -> tuple[int, int]:
+    number, place = _number(body, place)
+    return number >> 1 ^ -(number & 1), place
 
 
 def size(body: bytes, names: Collection[str]) -> Size:
     """The size of the columns of those names.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: the bytes are no Parquet file.
+        ValueError, LookupError, TypeError, AttributeError: the bytes are no Parquet file.
     """
     if len(body) < 12 or body[-4:] != MAGIC:
         raise ValueError("no Parquet file")
@@ -101,7 +118,7 @@ def size(body: bytes, names: Collection[str]) -> Size:
         raise ValueError("longer than the file")
     wanted = {name.encode() for name in names}
     unpacked = values = pages = 0
-    for group in Thrift(body, footer).struct().get(ROW_GROUPS, []):
+    for group in _struct(body, footer)[0].get(ROW_GROUPS, []):
         for column in group[COLUMNS]:
             if column[META_DATA][PATH][0] not in wanted:
                 continue
@@ -121,10 +138,9 @@ def _pages(body: bytes, column: dict[int, Any]) -> Iterator[Size]:
     if place < 4:
         raise ValueError("outside the file")
     while place < end:
-        reader = Thrift(body, place)
-        head = reader.struct()
+        head, start = _struct(body, place)
         if head[PACKED_PAGE_SIZE] < 0 or head[UNPACKED_PAGE_SIZE] < 0:
             raise ValueError("less than nothing")
-        place = reader.place + head[PACKED_PAGE_SIZE]
+        place = start + head[PACKED_PAGE_SIZE]
         data = head.get(DATA_PAGE) or head.get(DATA_PAGE_V2) or head.get(DICTIONARY_PAGE) or {}
         yield Size(head[UNPACKED_PAGE_SIZE], data.get(VALUES, 0))

@@ -68,9 +68,9 @@ def place(values: Any, column: Column) -> str:
 
 
 def finite(found: np.ndarray, column: Column) -> np.ndarray:
-    """Numbers of float64 as the graph's input, float32, shape (rows, 1)."""
+    """Numbers of float64 or float32 as the graph's input, float32, shape (rows, 1)."""
     with np.errstate(over="ignore"):
-        numbers = found.astype(np.float32).reshape(-1, 1)
+        numbers = found.astype(np.float32, copy=False).reshape(-1, 1)
     if (wrong := np.isinf(numbers)).any():
         raise invalid(f"{column.name}, row {wrong.argmax()}: a value is not finite, or too large for float32")
     if column.kind == "boolean" and (wrong := ~(np.isnan(numbers) | (numbers == 0) | (numbers == 1))).any():

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.contract import Column, Contract
-from serving.protocol import fast
+from serving.protocol import answers, fast
 from serving.protocol.errors import Refused
 from serving.protocol.loose import parse
 from tests.serving.protocol.drawn import bodies
@@ -32,6 +32,7 @@ ROW = {"age": 41.5, "member": True, "plan": "basic", "note": "good fine", "since
 NULLS = dict.fromkeys(ROW)
 STEPS = [[0.5, 1], [1, 1.5], [2, 2], [3, 3], [4, -8]]
 NAMES = list(ROW)
+OTHERS: list[list[Any]] = [[-0.0, 1e-9, 7], [False, 0, 1], ["", "3"], ["", "ü蓝"], ["2020-05-01T10:00:00Z"]]
 ROWS = [list(ROW.values()), list(NULLS.values())]
 
 
@@ -98,3 +99,29 @@ def test_columns_of_alike_types_in_another_order_are_not_mistaken(body: Any) -> 
     assert same(PEOPLE, json.dumps(body).encode())
     wrong = {"dataframe_split": body["dataframe_split"] | {"data": [[0.5, 0, "a", "b", None]]}}
     assert same(PEOPLE, json.dumps(wrong).encode()) is not False
+
+
+def test_many_rows_are_read_as_few_are() -> None:
+    reader, random = READERS["people"], np.random.default_rng(0)
+    cells = [[value, None, *others] for value, others in zip(ROW.values(), OTHERS, strict=True)]
+    drawn = [random.choice(np.array(some, dtype=object), 2 * fast.BLOCK + 9).tolist() for some in cells]
+    rows = list(zip(*drawn, strict=True))
+    few = [reader.feeds(rows[start : start + 9]) for start in range(0, len(rows), 9)]
+    for name, feed in reader.feeds(rows).items():
+        wanted = np.concatenate([part[name] for part in few])
+        assert (feed.dtype, feed.flags.c_contiguous) == (wanted.dtype, True)
+        np.testing.assert_array_equal(feed, wanted)
+
+
+def test_a_text_that_is_no_time_is_refused_among_many_rows() -> None:
+    rows = [tuple(ROW.values())] * fast.BLOCK
+    with pytest.raises(Refused, match="since, row 511"):
+        READERS["people"].feeds([*rows[1:], (*rows[0][:-1], "soon")])
+
+
+def test_the_answer_to_many_rows_is_written_as_that_to_few() -> None:
+    array = np.random.default_rng(0).random((99, 2)).astype(np.float32)
+    labels = ["no", "yes", 'so "so", ü'] * 33
+    write = answers.records_of(PEOPLE)
+    assert write(labels, answers.Probabilities(array)) == write(labels, array.tolist())
+    assert (len(answers.Probabilities(array)), list(answers.Probabilities(array))) == (99, array.tolist())
