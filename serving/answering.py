@@ -127,7 +127,9 @@ class Answering:
             else:
                 served = chosen = champion if beside is None else beside.chosen(headers, champion)
                 if len(body) > LARGE:
-                    content, question, scores = await asyncio.to_thread(self._whole, route.talk, chosen, body, headers)
+                    content, rows, pair = await asyncio.to_thread(
+                        self._whole, route.talk, chosen, body, headers, beside is not None
+                    )
                 else:
                     question = self.read(route.talk, chosen, body, headers.get(b"content-type"))
                     together = chosen.together
@@ -138,9 +140,9 @@ class Answering:
                     else:
                         scores = await together.ask(question.rows)
                     content = self.written(route.talk, chosen, question, scores)
-                rows = question.total
-                if beside is not None:
-                    beside.answered(question, scores, chosen, champion)
+                    rows, pair = question.total, (question, scores)
+                if beside is not None and pair is not None:
+                    beside.answered(*pair, chosen, champion)
         except Refused as refused:
             content, status, extra = route.talk.refuse(refused), refused.status, refused.headers
             kind = b"text/plain; charset=utf-8" if refused.plain else kind
@@ -260,11 +262,17 @@ class Answering:
         served.encoded.observe(perf_counter() - start)
         return content
 
-    def _whole(self, talk: Talk, served: Served, body: bytes, headers: Headers) -> tuple[bytes, Question, Scores]:
-        """All of a large request, in a thread, so that the small ones of others are answered meanwhile."""
+    def _whole(
+        self, talk: Talk, served: Served, body: bytes, headers: Headers, kept: bool
+    ) -> tuple[bytes, int, tuple[Question, Scores] | None]:
+        """All of a large request, in a thread, so that the small ones of others are answered meanwhile.
+
+        What need not be kept is freed in the thread too.
+        """
         question = self.read(talk, served, body, headers.get(b"content-type"))
         scores = served.scores_of(question)
-        return self.written(talk, served, question, scores), question, scores
+        content = self.written(talk, served, question, scores)
+        return content, question.total, (question, scores) if kept else None
 
     async def watch(self) -> None:
         """End what takes too long, until cancelled."""

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from time import perf_counter
-from typing import cast
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -68,8 +67,7 @@ class Served:
         if question.rows is not None:
             self.validated.observe(ready - start)
         self.scored.observe(perf_counter() - ready)
-        # what goes through them does not tell these from lists
-        return labels.tolist(), cast("list[list[float]]", answers.Probabilities(probabilities))
+        return labels.tolist(), answers.Probabilities(probabilities)
 
     def reads_as(self, other: "Served") -> bool:
         """Whether every request of another version is one of this."""

@@ -6,11 +6,12 @@ from time import perf_counter
 
 from serving.connections import BUSY
 from serving.graph import Graph
+from serving.protocol.answers import Probabilities
 from serving.protocol.errors import Refused
 from serving.protocol.fast import Rows, Table, Tensor
 from serving.watch.counts import Timed
 
-Scores = tuple[list[str], list[list[float]]]
+Scores = tuple[list[str], list[list[float]] | Probabilities]
 """Labels and class probabilities, a list for each row."""
 Settle = Callable[["Scores | Exception"], None]
 
@@ -121,7 +122,7 @@ class Together:
             start = end
         return found
 
-    def score(self, rows: Rows, alone: bool = False) -> Scores:
+    def score(self, rows: Rows, alone: bool = False) -> tuple[list[str], list[list[float]]]:
         """The scores of some rows, now; `alone` where no other thread or request scores meanwhile."""
         start = perf_counter()
         feeds = self.reader.feeds_alone(rows) if alone else self.reader.feeds(rows)
