@@ -8,6 +8,7 @@ from onnx import compose, helper, numpy_helper
 
 from data.contract import Contract
 from training.decision import HIGHEST, Decision
+from training.folding import fold
 from training.graph import CONTRACT_KEY, DECISION_KEY, LABEL, PROBABILITIES
 
 OPSET = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
@@ -33,6 +34,7 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
         decision: how the label follows from the probabilities; goes there too.
     """
     model = compose.add_prefix(_plain(model), "model/")
+    fold(model)
     graph = model.graph
     given = graph.output[-1].name
     classes = np.array(contract.classes, dtype=object)
