@@ -36,13 +36,12 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
     model = compose.add_prefix(_plain(model), "model/")
     fold(model)
     graph = model.graph
-    given = graph.output[-1].name
+    _rename(graph, graph.output[-1].name, PROBABILITIES)
     classes = np.array(contract.classes, dtype=object)
     graph.initializer.append(numpy_helper.from_array(classes, CLASSES))
     graph.node.extend(
         [
-            helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
-            *_choice(graph, given, decision),
+            *_choice(graph, PROBABILITIES, decision),
             helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
         ]
     )
@@ -60,6 +59,13 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
     helper.set_model_props(model, {CONTRACT_KEY: contract.to_json(), DECISION_KEY: decision.to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+def _rename(graph: Any, name: str, new: str) -> None:
+    """Call `name`, which a node gives, `new`."""
+    for node in graph.node:
+        node.input[:] = [new if one == name else one for one in node.input]
+        node.output[:] = [new if one == name else one for one in node.output]
 
 
 def _with_raw_names(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
