@@ -129,10 +129,10 @@ def _table_width(graph: Reading, name: str) -> int | None:
 
 
 def _table(graph: Reading, name: str, weights: np.ndarray, summed: bool) -> Table | None:
-    """The table, unless it grows too large or, where the picked rows are `summed` as a product, wider than it was."""
+    """The table, unless it would be too large or, where a product sums what is picked, no narrower than it was."""
     features, outputs = weights.shape
     found = constant_table(graph, name)
-    if found is None or len(found[0]) * outputs > MOST_NUMBERS or (summed and outputs > features):
+    if found is None or len(found[0]) * outputs > MOST_NUMBERS or (summed and outputs >= features):
         return None
     table, node = found
     return Table(
@@ -149,5 +149,5 @@ def _trees(graph: Reading, name: str, weights: np.ndarray) -> Trees | None:
     if said(node, "aggregate_function") not in (None, b"SUM") or said(node, "post_transform") not in (None, b"NONE"):
         return None
     trees, leaves = len(set(said(node, "nodes_treeids"))), len(said(node, "target_weights"))
-    pays = trees * outputs <= features and leaves * outputs <= MOST_NUMBERS
+    pays = trees * outputs < features and leaves * outputs <= MOST_NUMBERS
     return Trees([name], weights, node) if pays else None
