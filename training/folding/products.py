@@ -1,5 +1,6 @@
 """The nodes that stand for a folded layer."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from training.folding.layers import Layer, Part, Table, Trees, constant_table
 from training.folding.reading import CODES, LINEAR, ML, TREES, Change, Reading, attributes, said
 
 MOST_JOINED = 2**18
-"""Numbers in one table of several columns' categories, 1 MB: what a core's cache holds beside the rest."""
+"""Numbers in a layer's tables up to which tables are joined, 1 MB: what a core's cache holds beside the rest."""
 
 
 def folded(layer: Layer) -> Change:
@@ -66,11 +67,14 @@ def _sum(add: Builder, layer: Layer, bias: np.ndarray) -> None:
 def _groups(tables: list[Table]) -> list[list[Table]]:
     """Tables that become one, of all their combinations of codes, the smallest first."""
     groups: list[list[Table]] = []
+    total, most = sum(len(table.rows) for table in tables), MOST_JOINED // tables[0].rows.shape[1]
     for table in sorted(tables, key=lambda table: len(table.rows)):
         for group in groups:
-            joined = np.prod([len(one.rows) for one in [*group, table]]) * table.rows.shape[1]
-            if _knows_codes(table.encoder) and _knows_codes(group[0].encoder) and joined <= MOST_JOINED:
+            size, own = math.prod(len(one.rows) for one in group), len(table.rows)
+            more = size * own - size - own
+            if _knows_codes(table.encoder) and _knows_codes(group[0].encoder) and total + more <= most:
                 group.append(table)
+                total += more
                 break
         else:
             groups.append([table])
