@@ -60,6 +60,8 @@ def foldable(graph: Reading, node: Any) -> Layer | None:
         return None
     weights, bias, after = found
     names = graph.parts(node.input[0])
+    if not any(graph.made_by(name, TREES, "GatherND") for name in names):
+        return None
     ends = _ends(graph, names, len(weights))
     if ends is None:
         return None

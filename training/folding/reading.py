@@ -1,7 +1,6 @@
 """Look-ups in a graph that is to be changed."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ class Reading:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         """Read a graph."""
-        self.model = model
         self.nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
         self.maker = {name: node for node in self.nodes for name in node.output}
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -35,13 +33,9 @@ class Reading:
         for node in self.nodes:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
-
-    @cached_property
-    def widths(self) -> dict[str, int]:
-        """How many features each name of shape (rows, features) has, as far as ONNX can tell."""
-        shown = onnx.shape_inference.infer_shapes(self.model).graph
-        shapes = {one.name: one.type.tensor_type.shape.dim for one in [*shown.value_info, *shown.input]}
-        return {name: dims[1].dim_value for name, dims in shapes.items() if len(dims) == 2 and dims[1].dim_value}
+        declared = [*model.graph.value_info, *model.graph.input]
+        shapes = {one.name: one.type.tensor_type.shape.dim for one in declared}
+        self.widths = {name: dims[1].dim_value for name, dims in shapes.items() if len(dims) == 2 and dims[1].dim_value}
 
     def made_by(self, name: str, *operators: str) -> Any:
         """The node of one of these operators which gives `name`, looking through Identity, or None."""
@@ -67,18 +61,31 @@ class Reading:
         return [part for given in node.input for part in self.parts(given)]
 
     def width(self, name: str) -> int | None:
-        """How many features `name`, of shape (rows, features), has; None where it cannot be told."""
+        """How many features `name`, of shape (rows, features), has; None where it cannot be told.
+
+        By the nodes that features are made of here: ONNX's own inference breaks off at some of them, and crashes on
+        some recurrent networks.
+        """
         node = self.maker.get(name)
         if name in self.widths or node is None:
             return self.widths.get(name)
-        if node.op_type == TREES:
-            return int(said(node, "n_targets"))
-        if node.op_type == "Imputer" and len(said(node, "imputed_value_floats")) > 1:
-            return len(said(node, "imputed_value_floats"))
-        if node.op_type in ("Sub", "Div"):
-            by = self.constant(node.input[1])
-            return len(by) if by is not None and by.ndim == 1 and len(by) > 1 else self.width(node.input[0])
-        return self.width(node.input[0]) if node.op_type in ("Identity", "Imputer", "Cast") else None
+        match node.op_type:
+            case "TreeEnsembleRegressor":
+                return int(said(node, "n_targets"))
+            case "TfIdfVectorizer":
+                return int(max(said(node, "ngram_indexes"))) + 1
+            case "Concat":
+                each = [self.width(part) for part in node.input]
+                return None if None in each else sum(one for one in each if one)
+            case "Imputer":
+                each_filled = len(said(node, "imputed_value_floats"))
+                return each_filled if each_filled > 1 else self.width(node.input[0])
+            case "Sub" | "Div" | "Mul":
+                by = self.constant(node.input[1])
+                return by.size if by is not None and by.size > 1 else self.width(node.input[0])
+            case "Identity" | "Normalizer":
+                return self.width(node.input[0])
+        return None
 
 
 def said(node: Any, attribute: str) -> Any:
