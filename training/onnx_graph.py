@@ -8,6 +8,7 @@ from onnx import compose, helper, numpy_helper
 
 from data.contract import Contract
 from training.decision import HIGHEST, Decision
+from training.folding import fold
 from training.graph import CONTRACT_KEY, DECISION_KEY, LABEL, PROBABILITIES
 
 OPSET = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
@@ -33,14 +34,14 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
         decision: how the label follows from the probabilities; goes there too.
     """
     model = compose.add_prefix(_plain(model), "model/")
+    fold(model)
     graph = model.graph
-    given = graph.output[-1].name
+    _rename(graph, graph.output[-1].name, PROBABILITIES)
     classes = np.array(contract.classes, dtype=object)
     graph.initializer.append(numpy_helper.from_array(classes, CLASSES))
     graph.node.extend(
         [
-            helper.make_node("Identity", [given], [PROBABILITIES], name="name_probabilities"),
-            *_choice(graph, given, decision),
+            *_choice(graph, PROBABILITIES, decision),
             helper.make_node("Gather", [CLASSES, CHOSEN], [LABEL], name="name_label"),
         ]
     )
@@ -58,6 +59,13 @@ def finish(model: onnx.ModelProto, contract: Contract, decision: Decision = HIGH
     helper.set_model_props(model, {CONTRACT_KEY: contract.to_json(), DECISION_KEY: decision.to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+def _rename(graph: Any, name: str, new: str) -> None:
+    """Call `name`, which a node gives, `new`."""
+    for node in graph.node:
+        node.input[:] = [new if one == name else one for one in node.input]
+        node.output[:] = [new if one == name else one for one in node.output]
 
 
 def _with_raw_names(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:

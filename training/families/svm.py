@@ -66,7 +66,39 @@ def fit(params: Params, rows: Rows, seed: int) -> Pipeline:
         for (X, codes), few in zip(parts, some, strict=True)
     ]
     history = [{"loss": losses[0], "validation_loss": losses[1]}]
-    return Pipeline(make_pipeline(features, machine), rows.contract, history, None if sparse else _graph)
+    return Pipeline(make_pipeline(features, machine), rows.contract, history, _linear_graph if sparse else _graph)
+
+
+def _linear_graph(machine: Any) -> Any:
+    """`features` in, `probabilities` out: margins and the sigmoids' slopes make one linear node of both."""
+    from onnx import TensorProto, helper
+
+    calibrated = machine.calibrated_classifiers_[0]
+    slopes, shifts = (np.array([getattr(one, name) for one in calibrated.calibrators]) for name in ("a_", "b_"))
+    weights = slopes[:, None] * calibrated.estimator.coef_
+    biases = slopes * calibrated.estimator.intercept_ + shifts
+    binary = len(weights) == 1
+    if binary:  # of the first class, which the second's are the opposite of
+        weights, biases = np.vstack([weights, -weights]), np.hstack([biases, -biases])
+    scores = helper.make_node(
+        "LinearClassifier",
+        ["features"],
+        ["label", "probabilities" if binary else "against"],
+        domain="ai.onnx.ml",
+        coefficients=weights.astype(np.float32).ravel().tolist(),
+        intercepts=biases.astype(np.float32).tolist(),
+        classlabels_ints=list(range(len(weights))),
+        post_transform="LOGISTIC" if binary else "NONE",
+    )
+    # a share among sigmoids, by their logarithms, is a softmax that no sum of zeros can spoil
+    shares = [
+        helper.make_node("Softplus", ["against"], ["less"]),
+        helper.make_node("Neg", ["less"], ["logarithms"]),
+        helper.make_node("Softmax", ["logarithms"], ["probabilities"], axis=1),
+    ]
+    form = {"features": weights.shape[1], "probabilities": len(weights)}
+    given, gives = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, size]) for name, size in form.items())
+    return helper.make_model(helper.make_graph([scores] if binary else [scores, *shares], "machine", [given], [gives]))
 
 
 def _graph(machine: Any) -> Any:

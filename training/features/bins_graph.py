@@ -1,8 +1,13 @@
-"""Quantile bins as five ONNX nodes; skl2onnx's own converter makes eight per column."""
+"""Quantile bins of all columns as one ONNX node; skl2onnx's own converter makes eight per column."""
 
 from typing import Any
 
 import numpy as np
+
+NODE = tuple(
+    f"nodes_{name}" for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
+)
+LEAF = tuple(f"target_{name}" for name in ("treeids", "nodeids", "ids", "weights"))
 
 
 def register() -> None:
@@ -23,23 +28,58 @@ def _shape(operator: Any) -> None:
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """A value is in a bin where it is at least the lower edge and less than the upper; the outer bins are open."""
-    from skl2onnx.algebra.onnx_ops import OnnxAnd, OnnxCast, OnnxGather, OnnxGreaterOrEqual, OnnxLess
-    from skl2onnx.proto import onnx_proto
+    """A tree per column, a leaf per bin: it says one for its bin, and all that no leaf speaks of are zero."""
+    from training.onnx_graph import OPSET
 
-    edges = [_float32_above(column) for column in operator.raw_operator.bin_edges_]
-    lower = np.concatenate([np.r_[np.float32(-np.inf), column[1:-1]] for column in edges])
-    upper = np.concatenate([np.r_[column[1:-1], np.float32(np.inf)] for column in edges])
-    column_of_bin = np.repeat(np.arange(len(edges)), operator.raw_operator.n_bins_).astype(np.int64)
-    opset = container.target_opset
-    values = OnnxGather(operator.inputs[0], column_of_bin, axis=1, op_version=opset)
-    inside = OnnxAnd(
-        OnnxGreaterOrEqual(values, lower[None, :], op_version=opset),
-        OnnxLess(values, upper[None, :], op_version=opset),
-        op_version=opset,
+    trees: dict[str, list[Any]] = {name: [] for name in NODE + LEAF}
+    bins = 0
+    for column, edges in enumerate(operator.raw_operator.bin_edges_):
+        inner = _float32_above(edges[1:-1])
+        _add_tree(trees, column, inner, bins)
+        bins += len(inner) + 1
+    container.add_node(
+        "TreeEnsembleRegressor",
+        operator.inputs[0].full_name,
+        operator.outputs[0].full_name,
+        op_domain="ai.onnx.ml",
+        op_version=OPSET["ai.onnx.ml"],
+        name=scope.get_unique_operator_name("bins"),
+        n_targets=bins,
+        **trees,
     )
-    onehot = OnnxCast(inside, to=onnx_proto.TensorProto.FLOAT, op_version=opset, output_names=operator.outputs[:1])
-    onehot.add_to(scope, container)
+
+
+def _add_tree(trees: dict[str, list[Any]], column: int, edges: np.ndarray, first: int) -> None:
+    """Add a balanced tree, whose leaves say one for the bins from `first` on."""
+    size = 0
+
+    def add(low: int, high: int) -> int:
+        """The node for the bins from `low` to below `high`, counted from 0."""
+        nonlocal size
+        node, place = size, len(trees["nodes_values"])
+        size += 1
+        middle = (low + high) // 2
+        leaf = high - low == 1
+        values = (
+            column,
+            node,
+            column,
+            0.0 if leaf else float(edges[middle - 1]),
+            "LEAF" if leaf else "BRANCH_LT",
+            0,
+            0,
+        )
+        for name, value in zip(NODE, values, strict=True):
+            trees[name].append(value)
+        if leaf:
+            for name, value in zip(LEAF, (column, node, first + low, 1.0), strict=True):
+                trees[name].append(value)
+        else:
+            trees["nodes_truenodeids"][place] = add(low, middle)
+            trees["nodes_falsenodeids"][place] = add(middle, high)
+        return node
+
+    add(0, len(edges) + 1)
 
 
 def _float32_above(edges: np.ndarray) -> np.ndarray:

@@ -47,19 +47,11 @@ def _one_hot_shape(operator: Any) -> None:
 
 
 def _one_hot(scope: Any, operator: Any, container: Any) -> None:
-    """All columns' codes side by side; a feature is one where its column's code is its own."""
-    from skl2onnx.algebra.onnx_ops import OnnxCast, OnnxConcat, OnnxEqual, OnnxGather
-    from skl2onnx.proto import onnx_proto
-
-    opset = container.target_opset
+    """A category's code picks the feature that is one; that of an unknown one picks a last row of zeros."""
     known = places(operator.raw_operator)
-    codes = OnnxConcat(*_codes(operator, known, [-1] * len(known), opset), axis=1, op_version=opset)
     widths = [max(place_of.values()) + 1 for place_of in known]
-    column_of_feature = np.repeat(np.arange(len(known)), widths).astype(np.int64)
-    own = np.concatenate([np.arange(width) for width in widths]).astype(np.int64)
-    here = OnnxEqual(OnnxGather(codes, column_of_feature, axis=1, op_version=opset), own[None, :], op_version=opset)
-    onehot = OnnxCast(here, to=onnx_proto.TensorProto.FLOAT, op_version=opset, output_names=operator.outputs[:1])
-    onehot.add_to(scope, container)
+    tables = [np.eye(width + 1, width, dtype=np.float32) for width in widths]
+    _look_up(scope, operator, container, known, tables)
 
 
 def _target_shape(operator: Any) -> None:
@@ -68,17 +60,18 @@ def _target_shape(operator: Any) -> None:
 
 def _target(scope: Any, operator: Any, container: Any) -> None:
     """The code of a category picks a row of its column's table."""
-    from skl2onnx.algebra.onnx_ops import OnnxConcat, OnnxGather, OnnxReshape
-
-    opset = container.target_opset
     names = operator.raw_operator.categories_
     known = [{str(name): place for place, name in enumerate(column)} for column in names]
-    codes = _codes(operator, known, [len(column) for column in names], opset)
-    flat = np.array([-1], dtype=np.int64)
-    parts = [
-        OnnxGather(table, OnnxReshape(code, flat, op_version=opset), axis=0, op_version=opset)
-        for table, code in zip(shares(operator.raw_operator), codes, strict=True)
-    ]
+    _look_up(scope, operator, container, known, shares(operator.raw_operator))
+
+
+def _look_up(scope: Any, operator: Any, container: Any, known: list[dict[str, int]], tables: list[np.ndarray]) -> None:
+    """Per column, the row of its table that a category's code picks; the last row is for an unknown one."""
+    from skl2onnx.algebra.onnx_ops import OnnxConcat, OnnxGatherND
+
+    opset = container.target_opset
+    codes = _codes(operator, known, [len(table) - 1 for table in tables], opset)
+    parts = [OnnxGatherND(table, code, op_version=opset) for table, code in zip(tables, codes, strict=True)]
     OnnxConcat(*parts, axis=1, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
 
 

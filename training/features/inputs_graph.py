@@ -15,21 +15,22 @@ DAY, HOUR = 86_400.0, 3_600.0
 class Builder:
     """Collects nodes and constants; the names that it gives are its own."""
 
-    def __init__(self) -> None:
-        """Begin with no node."""
+    def __init__(self, prefix: str = "front") -> None:
+        """Begin with no node; `prefix` begins all names."""
+        self.prefix = prefix
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
     def __call__(self, operator: str, *given: "str | np.ndarray", name: str = "", **attributes: Any) -> str:
         """The name of an operator's first output, for inputs that are names or constants."""
-        name = name or f"front/{len(self.nodes)}"
+        name = name or f"{self.prefix}/{len(self.nodes)}"
         inputs = [one if isinstance(one, str) else self.constant(one) for one in given]
         self.nodes.append(helper.make_node(operator, inputs, [name], name=f"node/{name}", **attributes))
         return name
 
     def constant(self, value: np.ndarray) -> str:
         """The name of a constant."""
-        name = f"front/constant_{len(self.constants)}"
+        name = f"{self.prefix}/constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
