@@ -1,0 +1,87 @@
+"""Workers that begin as copies of the main process: what all of them need is imported once, and in memory once."""
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from socket import socket
+
+from uvicorn import Config
+from uvicorn._subprocess import subprocess_started
+from uvicorn.supervisors.multiprocess import SIGNALS, Process
+
+POSSIBLE = sys.platform == "linux"
+"""Whether processes may be copied: on macOS its own libraries forbid it."""
+OPEN = "/proc/self/fd"
+BLAS = "OPENBLAS_NUM_THREADS"
+
+Still = Callable[[], AbstractContextManager[None]]
+"""Holds up the main process's other threads, as far as they can be."""
+
+
+def prepare() -> None:
+    """Import what the workers need."""
+    told = BLAS in os.environ
+    os.environ.setdefault(BLAS, "1")  # no threads of numpy's, which a copy would lack; nothing here uses them
+    try:
+        import uvicorn.lifespan.on
+        import uvicorn.loops.uvloop
+
+        import serving.app
+    finally:
+        if not told:
+            del os.environ[BLAS]  # other programs that this one starts may need threads
+
+    assert uvicorn.lifespan.on
+    assert serving.app
+
+
+class Forked(Process):
+    """A worker: a copy of this process that has its imports, and neither its signals nor its files."""
+
+    def __init__(self, config: Config, sockets: list[socket], still: Still) -> None:
+        super().__init__(config, sockets)
+        self.still = still
+        self.open: set[int] = set()
+        self.process = multiprocessing.get_context("fork").Process(  # type: ignore[assignment]
+            target=self._begin, args=(sockets,)
+        )
+
+    def start(self) -> None:
+        """Copy this process."""
+        with ExitStack() as held:
+            held.enter_context(self.still())
+            for handler in logging.getLogger().handlers:  # no other thread is to be within a line of the log
+                handler.acquire()
+                held.callback(handler.release)
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the copy has its own ways with them
+            held.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+            self.open = {int(name) for name in os.listdir(OPEN)}
+            gc.freeze()  # the collector writes to what it looks at, and what is written to is no longer shared
+            super().start()
+
+    def _begin(self, sockets: list[socket]) -> None:
+        """The life of the copy."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._leave_files(sockets)
+        gc.enable()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        subprocess_started(self.config, self.target, sockets, None)
+
+    def _leave_files(self, sockets: list[socket]) -> None:
+        """Let go of the main process's files and connections, while their numbers stay taken: objects hold them."""
+        own = {0, 1, 2, self.parent_conn.fileno(), self.child_conn.fileno(), *(one.fileno() for one in sockets)}
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for number in self.open - own:
+            try:
+                os.fstat(number)
+            except OSError:  # that of the listing itself
+                continue
+            os.dup2(nothing, number, inheritable=False)
+        os.close(nothing)
