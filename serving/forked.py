@@ -1,5 +1,6 @@
 """Workers that begin as copies of the main process: what all of them need is imported once, and in memory once."""
 
+import ctypes
 import gc
 import logging
 import multiprocessing
@@ -21,6 +22,13 @@ BLAS = "OPENBLAS_NUM_THREADS"
 
 Still = Callable[[], AbstractContextManager[None]]
 """Holds up the main process's other threads, as far as they can be."""
+
+
+def trim() -> None:
+    """Give back the memory that has become free, where the C library can (glibc)."""
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
 
 
 def prepare() -> None:
@@ -61,6 +69,7 @@ class Forked(Process):
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the copy has its own ways with them
             held.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
             self.open = {int(name) for name in os.listdir(OPEN)}
+            trim()
             gc.freeze()  # the collector writes to what it looks at, and what is written to is no longer shared
             super().start()
 
