@@ -13,6 +13,7 @@ from serving.beside import Beside, beside
 from serving.connections import end_slow
 from serving.door import Door
 from serving.follow.state import address
+from serving.forked import trim
 from serving.live import Live
 from serving.protocol import invocations, open_inference, plain
 from serving.settings import Settings
@@ -129,6 +130,7 @@ class Application:
         await asyncio.sleep(KEEP)
         assert self.pages  # noqa: S101 - made before they are asked for
         from serving import forked
+
         forked.trim()
         while True:
             await asyncio.sleep(KEEP)

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
+from importlib import import_module
 from socket import socket
 
 from uvicorn import Config
-from uvicorn._subprocess import subprocess_started
 from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 POSSIBLE = sys.platform == "linux"
@@ -36,16 +36,11 @@ def prepare() -> None:
     told = BLAS in os.environ
     os.environ.setdefault(BLAS, "1")  # no threads of numpy's, which a copy would lack; nothing here uses them
     try:
-        import uvicorn.lifespan.on
-        import uvicorn.loops.uvloop
-
-        import serving.app
+        for name in ("serving.app", "uvicorn.lifespan.on", "uvicorn.loops.uvloop"):
+            import_module(name)
     finally:
         if not told:
             del os.environ[BLAS]  # other programs that this one starts may need threads
-
-    assert uvicorn.lifespan.on
-    assert serving.app
 
 
 class Forked(Process):
@@ -81,7 +76,8 @@ class Forked(Process):
         self._leave_files(sockets)
         gc.enable()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        subprocess_started(self.config, self.target, sockets, None)
+        with suppress(KeyboardInterrupt):  # Ctrl-C reaches all processes; the main one tells of it
+            self.target(sockets)
 
     def _leave_files(self, sockets: list[socket]) -> None:
         """Let go of the main process's files and connections, while their numbers stay taken: objects hold them."""
