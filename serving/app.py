@@ -129,9 +129,7 @@ class Application:
         parent = os.getppid()
         await asyncio.sleep(KEEP)
         assert self.pages  # noqa: S101 - made before they are asked for
-        from serving import forked
-
-        forked.trim()
+        trim()
         while True:
             await asyncio.sleep(KEEP)
             self._keep()

@@ -40,7 +40,7 @@ class Serving:
     def processes(self) -> list[psutil.Process]:
         """Its workers."""
         children = psutil.Process(self.server.process.pid).children()
-        return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+        return [one for one in children if one.cmdline()[1:3] == ["-m", "serving"]]
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.client.get(path, **more)
