@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from serving.answering import Answering, Message, Receive, Route, Send, Talk
 from serving.beside import Beside, beside
@@ -20,6 +21,9 @@ from serving.settings import Settings
 from serving.watch import logs
 from serving.watch.counts import SUFFIX, Counts
 from serving.worker import SEEN
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 log = logging.getLogger("serving")
 
@@ -35,6 +39,9 @@ class Application:
         self.settings = settings
         self.log = log
         self.routes: dict[str, Route | None] = {}
+        self.pages: ASGIApp | None = None
+        """Everything that is not scoring, once somebody has asked for any of it."""
+        self.importing = asyncio.Lock()
 
     @cached_property
     def counts(self) -> Counts:
@@ -61,13 +68,6 @@ class Application:
         """Shadows and canaries."""
         return beside(self.live, self.settings)
 
-    @cached_property
-    def pages(self) -> Any:
-        """Everything that is not scoring."""
-        from serving.pages import pages
-
-        return pages(self)
-
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or open and close the worker."""
         if scope["type"] == "http":
@@ -77,9 +77,18 @@ class Application:
                 if route is not None:
                     await self.answering.answer(route, scope, receive, send)
                     return
-            await self.pages(scope, receive, send)
+            pages = self.pages or await self._pages()
+            await pages(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def _pages(self) -> "ASGIApp":
+        """The pages, imported in a thread, as it takes a while in which others want to be answered."""
+        async with self.importing:
+            if self.pages is None:
+                module = await asyncio.to_thread(import_module, "serving.pages")
+                self.pages = module.pages(self)
+        return self.pages
 
     def _route(self, path: str) -> Route | None:
         found = self._found(path.strip("/").split("/"))
@@ -128,7 +137,6 @@ class Application:
     async def _tick(self) -> None:
         parent = os.getppid()
         await asyncio.sleep(KEEP)
-        assert self.pages  # noqa: S101 - made before they are asked for
         trim()
         while True:
             await asyncio.sleep(KEEP)
