@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 from functools import cached_property
@@ -30,6 +31,7 @@ log = logging.getLogger("serving")
 KEEP = 0.5  # seconds between two writings of the counts
 TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
 ROUTES = 1024  # paths that are remembered
+GONE = "the server's main process has gone, this worker ends"
 
 
 class Application:
@@ -113,7 +115,10 @@ class Application:
         await receive()
         logs.to_stderr(self.log)
         while not (self.settings.run / SEEN).exists():
-            await asyncio.sleep(0.005)
+            if os.getppid() != _main():
+                await send({"type": "lifespan.startup.failed", "message": GONE})
+                return
+            await asyncio.sleep(0.002)
         await self.live.start()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
@@ -135,15 +140,14 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _tick(self) -> None:
-        parent = os.getppid()
         await asyncio.sleep(KEEP)
         trim()
         while True:
             await asyncio.sleep(KEEP)
             self._keep()
             end_slow()
-            if os.getppid() != parent:  # nobody follows the registry or would restart this worker any more
-                log.error("the server's main process has gone, this worker ends")
+            if os.getppid() != _main():  # nobody follows the registry or would restart this worker any more
+                log.error(GONE)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
@@ -165,6 +169,12 @@ class Application:
             counts.keep(self.settings.run / f"{worker}{SUFFIX}")
         except OSError as error:  # such as a full disk; the next time may succeed
             log.warning("the counts could not be kept", extra={"why": str(error)})
+
+
+def _main() -> int:
+    """The process that has started this one."""
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
 
 
 def _route(protocol: str, talk: Talk, name: str, reference: str) -> Route:
