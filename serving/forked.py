@@ -63,7 +63,8 @@ class Forked(Process):
                 held.callback(handler.release)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the copy has its own ways with them
             held.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
-            self.open = {int(name) for name in os.listdir(OPEN)}
+            listed = os.listdir(OPEN)  # of which one was the listing itself
+            self.open = {int(name) for name in listed if os.path.exists(f"{OPEN}/{name}")}
             trim()
             gc.freeze()  # the collector writes to what it looks at, and what is written to is no longer shared
             super().start()
@@ -84,9 +85,5 @@ class Forked(Process):
         own = {0, 1, 2, self.parent_conn.fileno(), self.child_conn.fileno(), *(one.fileno() for one in sockets)}
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for number in self.open - own:
-            try:
-                os.fstat(number)
-            except OSError:  # that of the listing itself
-                continue
             os.dup2(nothing, number, inheritable=False)
         os.close(nothing)
