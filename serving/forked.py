@@ -43,6 +43,14 @@ def prepare() -> None:
             del os.environ[BLAS]  # other programs that this one starts may need threads
 
 
+def _depth() -> int:
+    """Calls that this one is within, which a copy of the process is too."""
+    frame, depth = sys._getframe(1), 0
+    while frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
 class Forked(Process):
     """A worker: a copy of this process that has its imports, and neither its signals nor its files."""
 
@@ -75,6 +83,7 @@ class Forked(Process):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._leave_files(sockets)
+        sys.setrecursionlimit(sys.getrecursionlimit() + _depth())  # what a request may be nested does not depend on it
         gc.enable()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with suppress(KeyboardInterrupt):  # Ctrl-C reaches all processes; the main one tells of it
