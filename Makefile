@@ -6,6 +6,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
+export ORT_DISABLE_TELEMETRY := 1
 
 TASK ?= flights
 STAGE ?= Production
@@ -29,7 +30,7 @@ $(INSTALLED): requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r <(grep -A99 '^uv==' requirements.lock | sed '/^    # via/,$$d')
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --require-hashes --compile-bytecode -r requirements.lock
-	@printf 'export %s\n' DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true >> $(VENV)/bin/activate
+	@printf 'export %s\n' DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 >> $(VENV)/bin/activate
 	@touch $@
 
 repro: install  ## prepare, train, register and promote what changed of TASK

@@ -1,15 +1,14 @@
 """Bad input, told to a person in one line."""
 
 import sys
-
-import typer
+from collections.abc import Callable
 
 
 class InputError(Exception):
     """What was given, what was expected and what to do, in one line."""
 
 
-def run(app: typer.Typer) -> None:
+def run(app: Callable[[], object]) -> None:
     """Run a command line; bad input ends it with one line on stderr and exit status 1."""
     try:
         app()

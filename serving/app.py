@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from serving.answering import Answering, Message, Receive, Route, Send, Talk
@@ -15,6 +17,7 @@ from serving.connections import end_slow
 from serving.direct import end_idle
 from serving.door import Door
 from serving.follow.state import address
+from serving.forked import trim
 from serving.live import Live
 from serving.protocol import invocations, open_inference, plain
 from serving.settings import Settings
@@ -22,11 +25,15 @@ from serving.watch import logs
 from serving.watch.counts import SUFFIX, Counts
 from serving.worker import SEEN
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 log = logging.getLogger("serving")
 
 KEEP = 0.5  # seconds between two writings of the counts
 TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
 ROUTES = 1024  # paths that are remembered
+GONE = "the server's main process has gone, this worker ends"
 
 
 class Application:
@@ -36,6 +43,9 @@ class Application:
         self.settings = settings
         self.log = log
         self.routes: dict[bytes, Route] = {}
+        self.pages: ASGIApp | None = None
+        """Everything that is not scoring, once somebody has asked for any of it."""
+        self.importing = asyncio.Lock()
 
     @cached_property
     def counts(self) -> Counts:
@@ -62,13 +72,6 @@ class Application:
         """Shadows and canaries."""
         return beside(self.live, self.settings)
 
-    @cached_property
-    def pages(self) -> Any:
-        """Everything that is not scoring."""
-        from serving.pages import pages
-
-        return pages(self)
-
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or open and close the worker."""
         if scope["type"] == "http":
@@ -77,9 +80,18 @@ class Application:
                 if route is not None:
                     await self.answering.answer(route, scope, receive, send)
                     return
-            await self.pages(scope, receive, send)
+            pages = self.pages or await self._pages()
+            await pages(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def _pages(self) -> "ASGIApp":
+        """The pages, imported in a thread, as it takes a while in which others want to be answered."""
+        async with self.importing:
+            if self.pages is None:
+                module = await asyncio.to_thread(import_module, "serving.pages")
+                self.pages = module.pages(self)
+        return self.pages
 
     def route(self, raw_path: bytes) -> Route | None:
         """Where a path of a POST leads."""
@@ -108,7 +120,10 @@ class Application:
         await receive()
         logs.to_stderr(self.log)
         while not (self.settings.run / SEEN).exists():
-            await asyncio.sleep(0.005)
+            if os.getppid() != _main():
+                await send({"type": "lifespan.startup.failed", "message": GONE})
+                return
+            await asyncio.sleep(0.002)
         await self.live.start()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)  # a request makes hundreds of objects and no cycles
@@ -130,16 +145,15 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _tick(self) -> None:
-        parent = os.getppid()
         await asyncio.sleep(KEEP)
-        assert self.pages  # noqa: S101 - made before they are asked for
+        trim()
         while True:
             await asyncio.sleep(KEEP)
             self._keep()
             end_slow()
             end_idle()
-            if os.getppid() != parent:  # nobody follows the registry or would restart this worker any more
-                log.error("the server's main process has gone, this worker ends")
+            if os.getppid() != _main():  # nobody follows the registry or would restart this worker any more
+                log.error(GONE)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
@@ -161,6 +175,12 @@ class Application:
             counts.keep(self.settings.run / f"{worker}{SUFFIX}")
         except OSError as error:  # such as a full disk; the next time may succeed
             log.warning("the counts could not be kept", extra={"why": str(error)})
+
+
+def _main() -> int:
+    """The process that has started this one."""
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
 
 
 def _route(protocol: str, talk: Talk, name: str, reference: str) -> Route:

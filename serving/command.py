@@ -1,74 +1,142 @@
 """The command line of the server."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from data.errors import InputError
-from serving.access import commands
 from serving.follow import state
 from serving.settings import MIB, Limits, Settings, Share
-
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
-app.add_typer(commands.app, name="keys")
 
 KEYS = Path("keys.json")
 USUAL = Limits()
 
-Watching, Asking, Bounds, Beside, Others = "What is served", "Who may ask", "Limits", "Side by side", "Other"
+WATCHING, ASKING, BOUNDS, BESIDE, OTHERS = "What is served", "Who may ask", "Limits", "Side by side", "Other"
+FILE = click.Path(path_type=Path)
 
 
-def _option(text: str, panel: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+class Option(click.Option):
+    """An option that the help lists under a heading."""
+
+    def __init__(self, *names: Any, panel: str = OTHERS, **more: Any) -> None:
+        super().__init__(*names, **more)
+        self.panel = panel
 
 
-@app.callback(invoke_without_command=True)
-def run(
-    context: typer.Context,
-    default: Annotated[
-        str, _option("what /invocations and /predict lead to; by default Production of the only model", Watching)
-    ] = "",
-    host: Annotated[str, _option("the address to listen at", Watching)] = "127.0.0.1",
-    port: Annotated[int, _option("the port to listen at", Watching, min=1, max=65535)] = 5001,
-    workers: Annotated[int, _option("processes that answer", Watching, min=1)] = 1,
-    copy: Annotated[Path, _option("the local copy of graphs, which outlives the registry", Watching)] = Path(
-        ".serving"
-    ),
-    poll: Annotated[float, _option("seconds between two looks at the registry", Watching, min=0.05)] = 0.5,
-    allow_contract_change: Annotated[
-        bool, _option("swap in a version even where it refuses requests that the one before it answered", Watching)
-    ] = False,
-    allow_pyfunc: Annotated[
-        bool, _option("serve models of any other kind too: loading them runs code from the registry", Watching)
-    ] = False,
-    pyfunc_python: Annotated[str, _option("the Python that has what those models need", Watching)] = "",
-    shadow: Annotated[
-        list[str] | None, _option("score a copy of Production's requests by this one too: flights/Staging", Beside)
-    ] = None,
-    canary: Annotated[
-        list[str] | None, _option("have this one answer a share of Production's requests: flights/Staging=10%", Beside)
-    ] = None,
-    sticky_header: Annotated[
-        str, _option("requests with the same value here are answered by the same of the two", Beside)
-    ] = "x-canary-key",
-    keys: Annotated[
-        Path | None,
-        _option("the file of API keys; by default keys.json, if it is there", Asking, envvar="SERVING_KEYS"),
-    ] = None,
-    insecure: Annotated[bool, _option("let anyone ask, at any address, without a key", Asking)] = False,
-    certificate: Annotated[Path | None, _option("PEM file of the certificate, for HTTPS", Asking)] = None,
-    certificate_key: Annotated[Path | None, _option("PEM file of its private key", Asking)] = None,
-    audit: Annotated[Path | None, _option("a folder for the log of who asked what, without the rows", Asking)] = None,
-    max_body: Annotated[float, _option("MiB of a request's body", Bounds, min=0.001)] = USUAL.body / MIB,
-    max_rows: Annotated[int, _option("rows of a request", Bounds, min=1)] = USUAL.rows,
-    max_requests: Annotated[int, _option("requests at once, of each worker", Bounds, min=1)] = USUAL.in_flight,
-    timeout: Annotated[float, _option("seconds from a request to its answer", Bounds, min=0.1)] = USUAL.seconds,
-    rate: Annotated[str, _option("requests of one key or address, such as 100/s or 5000/min", Bounds)] = "",
-    log: Annotated[str, _option("json, text, or auto: text at a terminal", Others)] = "auto",
+class Commands(click.Group):
+    """The command with its headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, heading by heading."""
+        for panel in (WATCHING, BESIDE, ASKING, BOUNDS, OTHERS):
+            options = [one for one in self.get_params(ctx) if getattr(one, "panel", OTHERS) == panel]
+            with formatter.section(panel):
+                formatter.write_dl([told for one in options if (told := one.get_help_record(ctx))])
+        self.format_commands(ctx, formatter)
+
+
+def _option(names: str, text: str, panel: str, **more: Any) -> Callable[[Any], Any]:
+    return click.option(*names.split(), cls=Option, panel=panel, help=text, **more)
+
+
+def _file(names: str, text: str, **more: Any) -> Callable[[Any], Any]:
+    return _option(names, text, ASKING, type=FILE, **more)
+
+
+def _number(names: str, text: str, panel: str, default: float, kind: Any = click.IntRange, **bounds: Any) -> Any:
+    return _option(names, text, panel, type=kind(**bounds), default=default, show_default=True)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@_option(
+    "--default", "what /invocations and /predict lead to; by default Production of the only model", WATCHING, default=""
+)
+@_option("--host", "the address to listen at", WATCHING, default="127.0.0.1", show_default=True)
+@_number("--port", "the port to listen at", WATCHING, 5001, min=1, max=65535)
+@_number("--workers", "processes that answer", WATCHING, 1, min=1)
+@_option(
+    "--copy",
+    "the local copy of graphs, which outlives the registry",
+    WATCHING,
+    type=FILE,
+    default=Path(".serving"),
+    show_default=True,
+)
+@_number("--poll", "seconds between two looks at the registry", WATCHING, 0.5, click.FloatRange, min=0.05)
+@_option(
+    "--allow-contract-change/--no-allow-contract-change",
+    "swap in a version even where it refuses requests that the one before it answered",
+    WATCHING,
+)
+@_option(
+    "--allow-pyfunc/--no-allow-pyfunc",
+    "serve models of any other kind too: loading them runs code from the registry",
+    WATCHING,
+)
+@_option("--pyfunc-python", "the Python that has what those models need", WATCHING, default="")
+@_option(
+    "--shadow",
+    "score a copy of Production's requests by this one too: flights/Staging",
+    BESIDE,
+    multiple=True,
+)
+@_option(
+    "--canary",
+    "have this one answer a share of Production's requests: flights/Staging=10%",
+    BESIDE,
+    multiple=True,
+)
+@_option(
+    "--sticky-header",
+    "requests with the same value here are answered by the same of the two",
+    BESIDE,
+    default="x-canary-key",
+    show_default=True,
+)
+@_file("--keys", "the file of API keys; by default keys.json, if it is there", envvar="SERVING_KEYS", show_envvar=True)
+@_option("--insecure/--no-insecure", "let anyone ask, at any address, without a key", ASKING)
+@_file("--certificate", "PEM file of the certificate, for HTTPS")
+@_file("--certificate-key", "PEM file of its private key")
+@_file("--audit", "a folder for the log of who asked what, without the rows")
+@_number("--max-body", "MiB of a request's body", BOUNDS, USUAL.body / MIB, click.FloatRange, min=0.001)
+@_number("--max-rows", "rows of a request", BOUNDS, USUAL.rows, min=1)
+@_number("--max-requests", "requests at once, of each worker", BOUNDS, USUAL.in_flight, min=1)
+@_number("--timeout", "seconds from a request to its answer", BOUNDS, USUAL.seconds, click.FloatRange, min=0.1)
+@_option("--rate", "requests of one key or address, such as 100/s or 5000/min", BOUNDS, default="")
+@_option("--log", "json, text, or auto: text at a terminal", OTHERS, default="auto", show_default=True)
+@click.pass_context
+def app(
+    context: click.Context,
+    default: str,
+    host: str,
+    port: int,
+    workers: int,
+    copy: Path,
+    poll: float,
+    allow_contract_change: bool,
+    allow_pyfunc: bool,
+    pyfunc_python: str,
+    shadow: tuple[str, ...],
+    canary: tuple[str, ...],
+    sticky_header: str,
+    keys: Path | None,
+    insecure: bool,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    audit: Path | None,
+    max_body: float,
+    max_rows: int,
+    max_requests: int,
+    timeout: float,
+    rate: str,
+    log: str,
 ) -> None:
     """Answer over HTTP for every registered model and stage, and follow them as they move.
 
@@ -98,8 +166,8 @@ def run(
             default=_address(default, "--default") if default else "",
             workers=workers,
             limits=Limits(int(max_body * MIB), max_rows, max_requests, timeout, _rate(rate)),
-            shadow=tuple(_share(one, "--shadow", False) for one in shadow or ()),
-            canary=tuple(_share(one, "--canary", True) for one in canary or ()),
+            shadow=tuple(_share(one, "--shadow", False) for one in shadow),
+            canary=tuple(_share(one, "--canary", True) for one in canary),
             sticky=sticky_header,
             allow_contract_change=allow_contract_change,
             keys=keys.absolute() if keys else None,
@@ -110,6 +178,15 @@ def run(
             poll=poll,
         )
         serve(settings, host, port, log, certificate, certificate_key)
+
+
+@app.command("keys", context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def _keys(arguments: tuple[str, ...]) -> None:
+    """Make, list and revoke API keys."""
+    from serving.access import commands
+
+    commands.app(arguments, prog_name="python -m serving keys")
 
 
 def _address(text: str, option: str) -> str:

@@ -1,16 +1,19 @@
 """The processes of the server: one that follows the registry and keeps the workers alive, and the workers."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from data.errors import InputError
+from serving import forked
 from serving.follow.follower import Follower
 from serving.follow.state import State
 from serving.settings import Settings
@@ -46,7 +49,7 @@ def serve(
         port=port,
         workers=settings.workers,
         loop="uvloop",
-        http="serving.direct:Direct",  # by its name, as the worker alone imports it
+        http="serving.direct:Direct",  # by its name: a worker that is no copy imports it
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -61,7 +64,7 @@ def serve(
     listening = _bound(config)
 
     def look() -> None:
-        """The first look, while the workers import what they need."""
+        """The first look, while the workers begin."""
         try:
             _check(settings, follower.look())
         except OSError as error:
@@ -76,20 +79,27 @@ def serve(
         if keeper is not None:
             keeper.start()
 
+    if forked.POSSIBLE:
+        forked.prepare()
     with contextlib.closing(listening), contextlib.closing(keeper) if keeper else contextlib.nullcontext():
-        Workers(config, listening, look).run()
+        Workers(config, listening, look, follower.still).run()
 
 
 class Workers(Multiprocess):
     """uvicorn's workers, to whom alone the listening socket belongs at the end."""
 
-    def __init__(self, config: uvicorn.Config, listening: socket, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listening: socket, started: Callable[[], None], still: forked.Still
+    ) -> None:
         super().__init__(config, [listening])
         self.started = started
+        if forked.POSSIBLE:
+            multiprocess.Process = partial(forked.Forked, still=still)  # type: ignore[misc, assignment]
 
     def init_processes(self) -> None:
         """Start the workers, and meanwhile do what has to be done before they answer."""
         super().init_processes()
+        gc.enable()  # it was off until what is shared was there
         try:
             self.started()
         except BaseException:

@@ -15,6 +15,8 @@ import pytest
 
 from tests.servers.started import Server
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # of tests that import ONNX Runtime themselves
+
 pytest_plugins = ["tests.servers.postgres", "tests.servers.s3", "tests.servers.tracking"]
 
 ROOT = Path(__file__).parents[1]

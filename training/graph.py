@@ -6,12 +6,16 @@ of the repository is installed.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the import; else it reports each graph to its makers
+
+import onnxruntime
 
 CONTRACT_KEY = "contract"  # the graph's metadata holds the contract as JSON
 DECISION_KEY = "decision"  # and how the label follows from the probabilities

@@ -15,7 +15,13 @@ import typer
 from data.errors import InputError
 from serving.access import scopes, stored
 
-app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="API keys: make, list and revoke them.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 WIDTH = 100
 LONGEST_NAME = 100

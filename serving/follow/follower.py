@@ -4,12 +4,15 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from serving.follow import artifacts, state, stores
 from serving.follow.state import State, Version
 
 NEWEST = 3  # versions of each model that are fetched before anything names them
+STILL = 1.0  # seconds that a look may hold up who waits for its end
 AGAIN = 5.0  # seconds until files that could not be fetched are tried again
 
 log = logging.getLogger("serving.follow")
@@ -32,14 +35,26 @@ class Follower(threading.Thread):
         self.state = state.read(self.folder) or State(registry)
         self.tried: dict[str, float] = {}
         self.ending = threading.Event()
+        self.looking = threading.Lock()
 
     def run(self) -> None:
         """Look again and again."""
         while not self.ending.wait(self.poll):
             try:
-                self.look()
+                with self.looking:
+                    self.look()
             except Exception:  # such as a full disk: the next look may succeed
                 log.exception("the registry's state could not be kept")
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The thread does not look meanwhile, unless a look takes longer than a second: a registry may hang."""
+        held = self.looking.acquire(timeout=STILL)
+        try:
+            yield
+        finally:
+            if held:
+                self.looking.release()
 
     def look(self) -> State:
         """Look once: the state that the workers are told."""

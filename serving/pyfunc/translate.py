@@ -77,11 +77,11 @@ def from_invocations(body: bytes, content_type: bytes | None, _: Signature) -> A
 def _rows_of(inputs: Raw) -> int | None:
     try:
         return len(_list(inputs))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         pass
     try:
         return max((len(_list(one)) for one in _object(inputs).values()), default=None)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

@@ -7,11 +7,14 @@ its numbers in a file of its own, twice a second, and whichever worker is asked 
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from serving.follow.state import replace
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 BOUNDS = tuple(bound * power for power in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0) for bound in (1, 2.5, 5))  # seconds
 SUFFIX = ".counts"
@@ -129,8 +132,10 @@ class Summed:
     def __init__(self, own: Counts, folder: Path, own_path: Path) -> None:
         self.own, self.folder, self.own_path = own, folder, own_path
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> "Iterable[Metric]":
         """Each metric once, its samples summed over the workers."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
         total = Counts()
         _merge(total, self.own.snapshot(), alive=True)
         for path in self.folder.glob(f"*{SUFFIX}"):

@@ -1,9 +1,13 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
 from training.graph import Graph
 
 ROW = {"x": 0.5, "z": 2.0, "c": "é", "d": "a b"}
@@ -17,6 +21,16 @@ def graph(graph_file: Path) -> Graph:
 def probabilities(graph: Graph, **values: object) -> np.ndarray:
     columns = {name: pd.Series([value], dtype=object) for name, value in (ROW | values).items()}
     return graph.score(pd.DataFrame(columns))[1][0]
+
+
+def test_opening_a_graph_tells_nobody_of_it(graph_file: Path, tmp_path: Path) -> None:
+    quiet = ("ORT_DISABLE_TELEMETRY", "CI", "GITHUB_ACTIONS", "XDG_CACHE_HOME")  # some of these would silence it too
+    env = {name: value for name, value in os.environ.items() if name not in quiet} | {"HOME": str(tmp_path)}
+    code = "import os, sys, training.graph; training.graph.Graph(sys.argv[1]); print(os.listdir(os.environ['HOME']))"
+    told = subprocess.run(
+        [sys.executable, "-c", code, graph_file], env=env, cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    assert told.stdout.split() == [b"[]"]  # it would keep what it sends in a cache there
 
 
 def test_the_graph_carries_its_contract(graph: Graph) -> None:

@@ -39,14 +39,20 @@ class Serving:
 
     def processes(self) -> list[psutil.Process]:
         """Its workers."""
-        children = psutil.Process(self.server.process.pid).children()
-        return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+        return [one for one in psutil.Process(self.server.process.pid).children() if _serves(one)]
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.client.get(path, **more)
 
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self.client.post(path, **more)
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[1:3] == ["-m", "serving"] or "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @contextmanager

@@ -26,6 +26,8 @@ def test_a_killed_worker_fails_only_its_own_connections_and_is_back_in_three_sec
 
     async def killing() -> None:
         nonlocal killed, back
+        while not load.answers:
+            await asyncio.sleep(0.05)
         await asyncio.sleep(1)
         killed = time.time()
         kill(victim)
