@@ -16,6 +16,7 @@ from serving.beside import Beside, beside
 from serving.connections import end_slow
 from serving.direct import end_idle
 from serving.door import Door
+from serving.eager import SECONDS, Eager
 from serving.follow.state import address
 from serving.forked import trim
 from serving.live import Live
@@ -61,6 +62,11 @@ class Application:
     def answering(self) -> Answering:
         """What answers scoring requests."""
         return Answering(self.live, self.counts, self.door, self.beside)
+
+    @cached_property
+    def eager(self) -> Eager:
+        """What has the event loop look for the next request of a fast client, where a core is left for others."""
+        return Eager(SECONDS if self.settings.cores > 1 else 0)
 
     @cached_property
     def door(self) -> Door:

@@ -14,6 +14,7 @@ from serving.access.keys import ANYONE, Grant
 from serving.answering import COMPRESSED, FAILED, LARGE, LONGEST_ID, Headers, Route, busy, too_large
 from serving.beside import Beside
 from serving.connections import BUSY, Guarded
+from serving.eager import Eager
 from serving.protocol.errors import Refused
 from serving.protocol.question import Question
 from serving.served import Served
@@ -68,6 +69,7 @@ class Direct(Guarded):
         application = self.app.application
         self.answering: Answering = application.answering
         self.route_of = application.route
+        self.eager: Eager = application.eager
         self.turn = Turn()
         self.route: Route | None = None
         self.content = b""
@@ -157,7 +159,7 @@ class Direct(Guarded):
 
     def _answers(self, route: Route) -> bool:
         """Whether the request is answered, now or at the end of this turn of the event loop."""
-        answering = self.answering
+        answering, before = self.answering, self.answering.latest[1]
         slot = answering.slots.get(route.key)
         champion = slot.served if slot is not None else answering.numbers.get(route.key)
         if type(champion) is not Served:
@@ -194,6 +196,8 @@ class Direct(Guarded):
             self._refuse(route, error, grant, request_id)
             return True
         self.settle(scores)
+        if self.start - before < self.eager.seconds:
+            self.eager.look(self.loop)
         return True
 
     def _alone(self) -> bool:

@@ -16,7 +16,9 @@ CONTRACT, LABEL, PROBABILITIES = "contract", "label", "probabilities"
 OUTPUTS = [LABEL, PROBABILITIES]
 LARGE = frozenset(("text", "image", "sequence"))
 SOME, MANY = 256, 65536  # rows that go through a graph at once, of large cells and of small ones
-WARM = (1, 2, 16)  # rows of the requests that a graph answers before it is asked by anybody
+WARM = (1, 2, 16, 256)  # rows of the requests that a graph answers before it is asked by anybody
+WARM_SECONDS = 0.05  # that such a request may take, if it is not one of the first
+DEAR = 2e-6  # seconds a row, from which on a graph is faster with several threads
 
 Feeds = dict[str, np.ndarray]
 
@@ -73,6 +75,11 @@ class Graph:
         ]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
+    @property
+    def dear(self) -> bool:
+        """Whether it gains by threads; needs `prove` to have been called."""
+        return self.seconds_a_row > DEAR
+
     def prove(self, feeds: Feeds) -> None:
         """Answer an example, and grow warm by it.
 
@@ -80,6 +87,8 @@ class Graph:
             Faulty: the answers are no labels with probabilities of the contract's classes.
         """
         for rows in WARM:
+            if rows * self.seconds_a_row > WARM_SECONDS:
+                break
             some = {name: np.resize(feed, (rows, *feed.shape[1:])) for name, feed in feeds.items()}
             start = time.perf_counter()
             try:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -53,8 +52,6 @@ class Live:
         self.counts = counts
         self.folder = place(settings.copy, settings.registry)
         self.state = State(settings.registry)
-        self.threads = max(1, len(os.sched_getaffinity(0)) // settings.workers)
-        """Threads of one graph, of use where it scores thousands of rows."""
         self.sides = Sides(settings)
         self.slots: dict[str, Slot] = {}
         self.loaded: dict[str, Served | Pyfunc] = {}
@@ -182,7 +179,7 @@ class Live:
 
     def _open(self, version: Version) -> Served:
         folder: Path = artifacts.ensure(self.folder, version, self.settings.registry)
-        return load(version, folder, self.counts, self.threads)
+        return load(version, folder, self.counts, self.settings.cores)
 
     def default(self) -> str:
         """The address behind the paths that name none: the operator's, or that of the only model there is."""

@@ -79,14 +79,24 @@ class Served:
 def load(version: Version, folder: Path, counts: Counts, threads: int = 1) -> Served:
     """Open a version from the local copy, once its digest, its contract and its own example are found good.
 
+    Args:
+        version: which.
+        folder: of its files in the local copy.
+        counts: where it is counted.
+        threads: for one call of its graph, if it is faster with them.
+
     Raises:
         Faulty: it is not good; the message says why.
     """
-    graph = Graph(graphs.content(folder), version.digest, threads)
+    content = graphs.content(folder)
+    graph = Graph(content, version.digest)
     example = graphs.example(folder)
     try:
         feeds = parse(msgspec.json.encode(example), "application/json", graph.contract)
     except Refused as refused:
         raise Faulty(f"its contract refuses its own example: {refused.message}") from None
     graph.prove(feeds)
+    if threads > 1 and graph.dear:
+        graph = Graph(content, version.digest, threads)
+        graph.prove(feeds)
     return Served(version, graph, example, counts)

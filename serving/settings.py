@@ -1,5 +1,6 @@
 """What an operator sets, checked once before anything starts."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -52,3 +53,9 @@ class Settings(msgspec.Struct, frozen=True):
     pyfunc_python: str = ""
     poll: float = 0.5
     """Seconds between two looks at the registry."""
+
+    @property
+    def cores(self) -> int:
+        """Processor cores for each worker."""
+        every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, every // self.workers)
