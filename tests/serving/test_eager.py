@@ -28,6 +28,6 @@ def test_the_loop_turns_until_the_time_is_over_and_then_sleeps() -> None:
     busy, spent = turns[-1] - start, time.process_time() - cpu
     loop.close()
     assert len(turns) > 20
-    assert busy >= 1.5 * SECONDS
+    assert busy > 1.3 * SECONDS  # the second time from halfway of the first
     assert not eager.looking
     assert spent < 8 * SECONDS  # of 10
