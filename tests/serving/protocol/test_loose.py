@@ -3,8 +3,8 @@
 import io
 import json
 import multiprocessing
-import resource
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,8 @@ HEAVY = [
 def heavy() -> tuple[list[int], int]:
     """The status of each, and the most memory that this process ever took, in MiB."""
     found = [outcome(body, TEXT) for body in HEAVY]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    told = Path("/proc/self/status").read_text(encoding="ascii")  # where getrusage counts in what the parent took
+    peak = int(told.partition("VmHWM:")[2].split()[0]) // 1024
     return [one.status if isinstance(one, Refused) else 200 for one in found], peak
 
 
