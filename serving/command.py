@@ -202,6 +202,8 @@ def _share(text: str, option: str, percent: bool) -> Share:
     """A `--shadow` or, with a percentage, a `--canary`."""
     address, _, share = text.partition("=")
     name, _, reference = _address(address, option).rpartition("/")
+    if reference.isdecimal():
+        raise InputError(f"{option} {text}: expected a stage or an alias, such as {name}/Staging; a number never moves")
     if reference == "Production":
         raise InputError(
             f"{option} {text}: Production is what it is compared with; expected another, such as {name}/Staging"

@@ -81,7 +81,8 @@ class Direct(Guarded):
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # uvloop then sends at once, and not at the end of the loop's turn
+        if self.scheme == "http":  # over TLS, uvloop would take an empty buffer for a full one
+            transport.set_write_buffer_limits(high=0)  # sends at once, and not at the end of the loop's turn
         OPEN.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

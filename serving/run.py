@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import logging
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,8 @@ def serve(
         InputError: there is nothing to serve.
     """
     logs.to_stderr(form)
+    if settings.audit:
+        _check_audit(settings.audit)
     try:
         follower = Follower(settings.registry, settings.copy, settings.poll)
         keeper = _keeper(settings, follower)
@@ -147,16 +150,37 @@ def _check(settings: Settings, seen: State) -> None:
             f"nothing to serve from the registry {_hidden(settings.registry)}: {why}; set MLFLOW_TRACKING_URI, or "
             "register a model with make repro"
         )
-    if not settings.default:
-        return
-    name, _, reference = settings.default.rpartition("/")
+    for share in (*settings.shadow, *settings.canary):
+        if share.reference not in _known(seen, share.task):
+            log.warning("nothing is there yet", extra={"address": f"{share.task}/{share.reference}"})
+    if settings.default:
+        name, _, reference = settings.default.rpartition("/")
+        known = _known(seen, name)
+        if reference not in known:
+            raise InputError(f"no version of {name} is {reference}; there are {', '.join(sorted(known))}")
+
+
+def _known(seen: State, name: str) -> set[str]:
+    """Stages, aliases and numbers of a model's versions.
+
+    Raises:
+        InputError: no model has this name.
+    """
     of_model = [one for one in seen.versions if one.name == name]
     if not of_model:
         names = ", ".join(sorted({one.name for one in seen.versions}))
         raise InputError(f"no model is registered as {name!r}; registered are {names}")
-    known = {one for version in of_model for one in (*version.references, str(version.number))}
-    if reference not in known:
-        raise InputError(f"no version of {name} is {reference}; there are {', '.join(sorted(known))}")
+    return {one for version in of_model for one in (*version.references, str(version.number))}
+
+
+def _check_audit(folder: Path) -> None:
+    """Refuse to start where nothing could be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"--audit {folder}: {error.strerror}; name a folder that can be written") from None
 
 
 def _hidden(registry: str) -> str:

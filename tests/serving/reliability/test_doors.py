@@ -141,6 +141,12 @@ def test_https_is_answered_with_the_operators_certificate(registry: Registry, tm
                 except httpx.ConnectError:
                     assert time.monotonic() < end
                     time.sleep(0.1)
+            for turn in range(20):  # whole, by way of uvicorn, and large
+                good(client.get(("/live", "/models", "/openapi.json")[turn % 3]))
+                good(client.post(path, **body))
+                good(client.post(path, **body, headers={"Connection": "close"}))
+            path, body = ask("records", rows(200) * 20)
+            assert len(good(client.post(path, **body)).json()["predictions"]) == 4000
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"http://127.0.0.1:{port}/live", timeout=5)
     finally:
