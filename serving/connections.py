@@ -107,6 +107,9 @@ class Guarded(HttpToolsProtocol):
         self.whole.flush()
         super().on_response_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Who would rather speak another protocol is answered in this one; there is nothing to warn of."""
+
     def shutdown(self) -> None:
         """End after the request in flight, or after the one that may be on its way."""
         self.draining = True

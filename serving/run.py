@@ -111,8 +111,16 @@ class Workers(Multiprocess):
                 process.join()
             raise
 
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have ended."""
+        before = {one.pid for one in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {one.pid for one in self.processes}:
+            log.warning("a worker ended and is replaced", extra={"worker": pid})
+
     def terminate_all(self) -> None:
         """End the workers; a client that comes too late is refused, and not left waiting for nobody."""
+        log.info("stopping, once the requests in flight are answered")
         for one in self.sockets:
             one.close()
         super().terminate_all()

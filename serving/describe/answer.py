@@ -34,6 +34,6 @@ def without_page(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     message = "there is no such page; GET /openapi.json describes all that there are"
     if error.status_code == 405:
-        message = f"{request.method} is not for this path, {(error.headers or {}).get('Allow', '')} is"
+        message = f"this path takes {(error.headers or {}).get('Allow', '')}, not {request.method}"
     headers = tuple((name.encode(), value.encode()) for name, value in (error.headers or {}).items())
     return refused(request, Refused(error.status_code, WORDS.get(error.status_code, "BAD_REQUEST"), message, headers))

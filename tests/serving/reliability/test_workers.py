@@ -46,6 +46,8 @@ def test_a_killed_worker_fails_only_its_own_connections_and_is_back_in_three_sec
         asyncio.run(load.run(killing))
         assert victim not in [one.pid for one in server.processes()]
         assert len(server.processes()) == 2
+        assert "a worker ended and is replaced" in server.log
+        assert str(victim) in server.log
     assert back - killed < BACK
     last: dict[int, int] = {}
     failures = 0
