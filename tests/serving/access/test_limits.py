@@ -84,12 +84,14 @@ def test_workers_share_the_rate_of_a_key(tmp_path: Path) -> None:
     for worker in workers:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
+    start = time.monotonic()
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.write("\n")
         worker.stdin.flush()
     counts = [int(worker.communicate(timeout=60)[0]) for worker in workers]
-    assert 150 <= sum(counts) <= 350, counts  # 50 at once and 200 in two seconds; 750 if each counted alone
+    seconds = time.monotonic() - start  # more than two, where the workers take their turns
+    assert 150 <= sum(counts) <= 50 + 100 * seconds + 50, counts  # 50 at once; three times that if each counted alone
 
 
 def test_many_more_clients_than_buckets_are_served_in_bounded_memory(tmp_path: Path) -> None:
