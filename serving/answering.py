@@ -104,7 +104,7 @@ class Answering:
                 raise busy(self.limits.in_flight)
             self.open.add(asked)
             if self.door.guarded:
-                grant = scope.get("grant") or self.door.enter(
+                grant = scope["state"].get("grant") or self.door.enter(
                     scope["headers"], scope.get("client"), route.name, route.reference
                 )
             message = await receive()

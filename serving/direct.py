@@ -5,6 +5,7 @@ slow) goes the way of every ASGI server, to the same `Answering`.
 """
 
 import logging
+from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,7 +77,6 @@ class Direct(Guarded):
         self.start = 0.0
         self.idle = 0.0
         self.entered: Grant | None = None
-        self.asked: Asked | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -156,7 +156,7 @@ class Direct(Guarded):
         self.headers.extend(headers)
         super().on_headers_complete()
         if self.entered is not None:
-            self.scope["grant"], self.entered = self.entered, None  # type: ignore[typeddict-unknown-key]
+            self.scope["state"]["grant"], self.entered = self.entered, None
 
     def _answers(self, route: Route) -> bool:
         """Whether the request is answered, now or at the end of this turn of the event loop."""
@@ -170,6 +170,7 @@ class Direct(Guarded):
         if not request_id or len(request_id) > LONGEST_ID or HEADER_VALUE_RE.search(request_id):
             request_id = answering.new_id()
         door, limits, body, grant = answering.door, answering.limits, self.content, ANYONE
+        served: Served | None = None
         try:
             if len(BUSY) > limits.in_flight:
                 raise busy(limits.in_flight)
@@ -185,18 +186,18 @@ class Direct(Guarded):
             together = served.together
             if together.aside is not None or not together.quick(question.total):
                 return False
-            self.asked = Asked(route, served, champion, question, beside, grant, request_id)
+            asked = Asked(route, served, champion, question, beside, grant, request_id)
             if question.rows is None:
                 scores = served.scores_of(question)
             elif self._alone() and together.free(question.total):
                 scores = together.score(question.rows, alone=True)
             else:
-                together.soon(question.rows, self.settle)
+                together.soon(question.rows, partial(self.settle, asked))
                 return True
         except Exception as error:  # told apart where the answer is written
-            self._refuse(route, error, grant, request_id)
+            self._refuse(route, error, grant, request_id, served)
             return True
-        self.settle(scores)
+        self.settle(asked, scores)
         if self.start - before < self.eager.seconds:
             self.eager.look(self.loop)
         return True
@@ -206,11 +207,8 @@ class Direct(Guarded):
         latest = self.answering.latest
         return latest[0] == id(self) or self.start - latest[1] > CLOSE
 
-    def settle(self, found: Scores | Exception) -> None:
+    def settle(self, asked: Asked, found: Scores | Exception) -> None:
         """Answer with the scores that were waited for."""
-        asked = self.asked
-        assert asked is not None  # noqa: S101
-        self.asked = None
         route, served, champion, question, beside, grant, request_id = asked
         try:
             if isinstance(found, Exception):
@@ -224,9 +222,7 @@ class Direct(Guarded):
         self._reply(b"HTTP/1.1 200 OK\r\n" + JSON % (len(content), request_id) + served.line, content)
         self._note(route, served, grant, question.total, 200, request_id)
 
-    def _refuse(
-        self, route: Route, error: Exception, grant: Grant, request_id: bytes, served: Served | None = None
-    ) -> None:
+    def _refuse(self, route: Route, error: Exception, grant: Grant, request_id: bytes, served: Served | None) -> None:
         if not isinstance(error, Refused):
             log.error("a request failed", exc_info=error, extra={"request": request_id.decode("latin-1")})
             error = FAILED

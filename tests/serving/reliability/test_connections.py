@@ -210,7 +210,8 @@ def test_all_phases_and_answers_are_counted(filled: Registry, tmp_path: Path) ->
             line.send(request(2))
             line.answers()
         line.send(request(path=f"/models/{TASK}/1/predict"))
-        assert line.answers()[0][0] == 400
+        status, headers, _ = line.answers()[0]
+        assert (status, headers["x-model-version"]) == (400, f"{TASK}/1")
         families = list(text_string_to_metric_families(own.get("/metrics").text))
     samples = {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
 
@@ -223,3 +224,5 @@ def test_all_phases_and_answers_are_counted(filled: Registry, tmp_path: Path) ->
     labels = {"reference": "1", "protocol": "invocations", "status": "200"}
     assert value("serving_request_seconds_count", **labels) == 3
     assert samples["serving_refusals_total", frozenset({("code", "BAD_REQUEST")})] == 1
+    labels = {"reference": "1", "protocol": "predict", "status": "400"}
+    assert value("serving_request_seconds_count", **labels) == 1
