@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Self
@@ -62,10 +63,16 @@ class Server:
         pytest.fail(f"no answer from {self.address}{self.path}:\n{self.log.read_text()}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it and its children."""
+        """End it and its children, and return when none of these, which may outlive it for a while, listens."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
             self.process.wait(30)
+        end = time.monotonic() + 30
+        with suppress(ConnectionError):
+            while time.monotonic() < end:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+                time.sleep(0.02)
+            pytest.fail(f"{' '.join(self.command)} was ended, and {self.address} is still listened on")
 
     def __enter__(self) -> Self:
         try:
