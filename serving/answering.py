@@ -136,7 +136,7 @@ class Answering:
                     if question.rows is None:
                         scores = await self._odd(chosen, question)
                     elif together.free(question.total):
-                        scores = together.score(question.rows, alone=True)
+                        scores = together.score(question.rows)
                     else:
                         scores = await together.ask(question.rows)
                     content = self.written(route.talk, chosen, question, scores)

@@ -32,6 +32,24 @@ class Contract(msgspec.Struct, frozen=True, dict=True):
         """The columns' names."""
         return tuple(column.name for column in self.columns)
 
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns of numbers, booleans among them."""
+        return self._of("number", "boolean")
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of texts, categories among them."""
+        return self._of("category", "text")
+
+    @cached_property
+    def times(self) -> tuple[str, ...]:
+        """The columns of times."""
+        return self._of("time")
+
+    def _of(self, *kinds: Kind) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.kind in kinds)
+
     @property
     def tensor(self) -> Column | None:
         """The image or the sequence, which then is the only input."""

@@ -190,7 +190,7 @@ class Direct(Guarded):
             if question.rows is None:
                 scores = served.scores_of(question)
             elif self._alone() and together.free(question.total):
-                scores = together.score(question.rows, alone=True)
+                scores = together.score(question.rows)
             else:
                 together.soon(question.rows, partial(self.settle, asked))
                 return True

@@ -3,24 +3,27 @@
 import hashlib
 import json
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnxruntime
 
 from serving.contract import Contract
 from serving.follow.artifacts import EXAMPLE, GRAPH, Faulty
+from serving.runtime.block import Block
+from serving.runtime.labels import Classes
+from serving.runtime.library import Failed
+from serving.runtime.session import LABEL, PROBABILITIES, Feeds, Session
 
-CONTRACT, LABEL, PROBABILITIES = "contract", "label", "probabilities"
-OUTPUTS = [LABEL, PROBABILITIES]
+CONTRACT = "contract"
 LARGE = frozenset(("text", "image", "sequence"))
+FEW = 512  # rows whose tensors are kept
+KEPT = 48  # numbers of rows whose tensors are kept
 SOME, MANY = 256, 65536  # rows that go through a graph at once, of large cells and of small ones
 WARM = (1, 2, 16, 256)  # rows of the requests that a graph answers before it is asked by anybody
 WARM_SECONDS = 0.05  # that such a request may take, if it is not one of the first
 DEAR = 2e-6  # seconds a row, from which on a graph is faster with several threads
-
-Feeds = dict[str, np.ndarray]
 
 
 class Graph:
@@ -35,45 +38,47 @@ class Graph:
         found = hashlib.sha256(content).hexdigest()
         if found != digest:
             raise Faulty(f"the graph has SHA-256 {found[:12]}…, registered was {digest[:12]}…")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            metadata = self.session.get_modelmeta().custom_metadata_map
-            self.contract = msgspec.json.decode(metadata[CONTRACT].encode(), type=Contract)
-        except Exception as error:  # ONNX Runtime has a dozen kinds
+            self.session = Session(content, threads)
+            self.contract = msgspec.json.decode(self.session.metadata(CONTRACT) or "", type=Contract)
+        except (Failed, msgspec.MsgspecError) as error:
             raise Faulty(f"no scoring graph: {' '.join(str(error).split())[:200]}") from None
         self._agrees()
-        # what ONNX Runtime's wrapper checks on every call, a fifth of one, was checked just now
-        self._run = self.session._sess.run
+        self.classes = Classes(self.contract.classes)
         self.batch = SOME if LARGE.intersection(column.kind for column in self.contract.columns) else MANY
         self.seconds_a_row = 0.0
+        self.most = FEW if self.contract.tensor is None else 0
+        self.blocks: defaultdict[int, list[Block]] = defaultdict(list)
 
     def _agrees(self) -> None:
         """Whether inputs and outputs are those of its contract."""
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
-        if {one.name for one in inputs} != set(self.contract.names):
-            raise Faulty(
-                f"its inputs are {[one.name for one in inputs]}, its contract's are {list(self.contract.names)}"
-            )
-        shapes = {one.name: one.shape for one in outputs}
-        if not {LABEL, PROBABILITIES} <= shapes.keys():
-            raise Faulty(f"its outputs are {list(shapes)}, expected {LABEL} and {PROBABILITIES}")
+        inputs, outputs = self.session.inputs, self.session.outputs
+        if set(inputs) != set(self.contract.names):
+            raise Faulty(f"its inputs are {inputs}, its contract's are {list(self.contract.names)}")
+        if not {LABEL, PROBABILITIES} <= set(outputs):
+            raise Faulty(f"its outputs are {outputs}, expected {LABEL} and {PROBABILITIES}")
 
-    def score(self, feeds: Feeds) -> tuple[np.ndarray, np.ndarray]:
-        """Labels, shape (rows,), and class probabilities, float32, shape (rows, classes)."""
+    def score(self, feeds: Feeds) -> tuple[list[str], np.ndarray]:
+        """Labels, and class probabilities, float32, shape (rows, classes)."""
         total = len(next(iter(feeds.values())))
+        if total <= self.most:
+            with self.block(total) as block:
+                labels, probabilities = block.score(block.fill(feeds))
+                return labels, probabilities.copy()
         if total <= self.batch:
-            labels, probabilities = self._run(OUTPUTS, feeds, None)
-            return labels, probabilities
-        parts = [
-            self._run(OUTPUTS, {name: feed[start : start + self.batch] for name, feed in feeds.items()}, None)
-            for start in range(0, total, self.batch)
-        ]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            return self.session.score(feeds, self.classes)
+        parts = []
+        for start in range(0, total, self.batch):
+            some = {name: feed[start : start + self.batch] for name, feed in feeds.items()}
+            parts.append(self.session.score(some, self.classes))
+        return [label for labels, _ in parts for label in labels], np.concatenate([part[1] for part in parts])
+
+    def block(self, rows: int) -> Block:
+        """A free block of at most `most` rows."""
+        if len(self.blocks) > KEPT:
+            self.blocks.clear()
+        free = self.blocks[rows]
+        return free.pop() if free else Block(self.session, rows, self.contract, self.classes, free)
 
     @property
     def dear(self) -> bool:
@@ -89,7 +94,8 @@ class Graph:
         for rows in WARM:
             if rows * self.seconds_a_row > WARM_SECONDS:
                 break
-            some = {name: np.resize(feed, (rows, *feed.shape[1:])) for name, feed in feeds.items()}
+            again = np.resize(np.arange(len(next(iter(feeds.values())))), rows)
+            some: Feeds = {name: feed[again] for name, feed in feeds.items()}
             start = time.perf_counter()
             try:
                 labels, probabilities = self.score(some)
@@ -97,7 +103,7 @@ class Graph:
                 raise Faulty(f"it fails on its own example: {' '.join(str(error).split())[:200]}") from None
             self.seconds_a_row = (time.perf_counter() - start) / rows
             good = (
-                set(labels.tolist()) <= set(self.contract.classes)
+                set(labels) <= set(self.contract.classes)
                 and probabilities.shape == (rows, len(self.contract.classes))
                 and bool(np.isclose(probabilities.sum(axis=1), 1, atol=1e-3).all())
                 and bool((probabilities >= 0).all())

@@ -122,13 +122,24 @@ class Together:
             start = end
         return found
 
-    def score(self, rows: Rows, alone: bool = False) -> tuple[list[str], list[list[float]]]:
-        """The scores of some rows, now; `alone` where no other thread or request scores meanwhile."""
+    def score(self, rows: Rows) -> Scores:
+        """The scores of some rows, now.
+
+        Raises:
+            Refused: a value is none that its column allows.
+        """
         start = perf_counter()
-        feeds = self.reader.feeds_alone(rows) if alone else self.reader.feeds(rows)
-        ready = perf_counter()
-        labels, probabilities = self.graph.score(feeds)
-        found = labels.tolist(), probabilities.tolist()
+        if len(rows) <= self.graph.most:
+            with self.graph.block(len(rows)) as block:
+                texts = self.reader.fill(block, rows)
+                ready = perf_counter()
+                labels, probabilities = block.score(texts)
+                found: Scores = labels, probabilities.tolist()
+        else:
+            feeds = self.reader.feeds(rows)
+            ready = perf_counter()
+            labels, probabilities = self.graph.score(feeds)
+            found = labels, Probabilities(probabilities)
         self.validated.observe(ready - start)
         self.scored.observe(perf_counter() - ready)
         return found

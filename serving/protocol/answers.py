@@ -21,6 +21,9 @@ class Probabilities:
     def __len__(self) -> int:
         return len(self.array)
 
+    def __getitem__(self, rows: slice) -> "Probabilities":
+        return Probabilities(self.array[rows])
+
     def __iter__(self) -> Iterator[list[float]]:
         return iter(self.array.tolist())
 

@@ -1,6 +1,6 @@
 """Well-formed JSON requests of MLflow's protocol, decoded straight into a contract's types; all others are left."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Annotated, Any, Literal
@@ -10,9 +10,10 @@ import numpy as np
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from serving.contract import Column, Contract
-from serving.graph import Feeds
 from serving.protocol.errors import invalid
 from serving.protocol.tensors import times
+from serving.runtime.block import Block
+from serving.runtime.session import Feeds
 
 LARGEST = float(np.finfo(np.float32).max)
 TYPES: dict[str, Any] = {
@@ -52,10 +53,8 @@ class Table:
         columns = contract.columns
         kinds = [column.kind for column in columns]
         self.numbers = [place for place, kind in enumerate(kinds) if kind in ("number", "boolean")]
-        self.number_names = [contract.names[place] for place in self.numbers]
         self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
-        self.text_names = [contract.names[place] for place in self.texts]
-        self.single = _Single(contract, self.numbers, self.texts)
+        self.pick_numbers, self.pick_texts = _pick(self.numbers), _pick(self.texts)
         self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
         fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
@@ -134,13 +133,23 @@ class Table:
             self.orders[columns] = found
         return found
 
-    def feeds_alone(self, rows: Rows) -> Feeds:
-        """The graph's inputs for rows of which no others are read before these are scored.
+    def fill(self, block: Block, rows: Rows) -> Sequence[str | None]:
+        """Write numbers and times into a block of as many rows; returns the texts, column after column.
 
         Raises:
             Refused: a text is no time.
         """
-        return self.feeds(rows) if self.times or len(rows) > 1 else self.single.feeds(rows[0])
+        if len(rows) == 1:
+            row = rows[0]
+            block.take(self.pick_numbers(row))
+            texts: tuple[str | None, ...] = self.pick_texts(row)
+        else:
+            columns = tuple(zip(*rows, strict=True))
+            block.numbers[:] = self.pick_numbers(columns)
+            texts = tuple(chain.from_iterable(self.pick_texts(columns)))
+        for place, moments in zip(self.times, block.times, strict=True) if self.times else ():
+            moments[:] = times([row[place] for row in rows], self.contract.names[place])
+        return texts
 
     def feeds(self, rows: Rows) -> Feeds:
         """The graph's inputs; numbers are in range by their types.
@@ -151,54 +160,29 @@ class Table:
         if len(rows) >= BLOCK:
             return self._feeds_of_many(rows)
         columns, names = tuple(zip(*rows, strict=True)), self.contract.names
-        feeds: Feeds = {}
+        feeds: dict[str, np.ndarray] = {}
         if self.numbers:
             block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
-            feeds = dict(zip(self.number_names, block.reshape(len(self.numbers), -1, 1), strict=True))
+            feeds = dict(zip(self.contract.numbers, block.reshape(len(self.numbers), -1, 1), strict=True))
         if self.texts:
-            texts = [columns[place] for place in self.texts]
-            if any(None in column for column in texts):
-                texts = [tuple("" if text is None else text for text in column) for column in texts]
-            cells = np.array(texts, dtype=object).reshape(len(texts), -1, 1)
-            feeds |= zip(self.text_names, cells, strict=True)
+            cells = np.array([columns[place] for place in self.texts], dtype=object).reshape(len(self.texts), -1, 1)
+            feeds |= zip(self.contract.texts, cells, strict=True)
         for place in self.times:
             feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
         return feeds
 
     def _feeds_of_many(self, rows: Rows) -> Feeds:
         total, names = len(rows), self.contract.names
-        feeds: Feeds = {name: np.empty((total, 1), dtype=np.float32) for name in self.number_names}
+        feeds: dict[str, np.ndarray] = {name: np.empty((total, 1), dtype=np.float32) for name in self.contract.numbers}
         feeds |= {names[place]: np.empty((total, 1), dtype=object) for place in self.texts + self.times}
         for start in range(0, total, BLOCK):
             some = rows[start : start + BLOCK]
             cells = np.fromiter(chain.from_iterable(some), object, len(some) * len(names)).reshape(len(some), -1)
             for place, name in enumerate(names):
                 feeds[name][start : start + BLOCK, 0] = cells[:, place]
-        for name in self.text_names:
-            feeds[name][~feeds[name].astype(bool)] = ""  # null, or "" itself
         for place in self.times:
             feeds[names[place]] = times(feeds[names[place]].ravel().tolist(), names[place]).reshape(-1, 1)
         return feeds
-
-
-class _Single:
-    """The inputs of one row of numbers and texts, written into the same arrays each time."""
-
-    def __init__(self, contract: Contract, numbers: list[int], texts: list[int]) -> None:
-        names = contract.names
-        blocks = np.empty((len(numbers), 1, 1), dtype=np.float32), np.empty((len(texts), 1, 1), dtype=object)
-        self.inputs: Feeds = {}
-        for places, block in zip((numbers, texts), blocks, strict=True):
-            self.inputs |= zip([names[place] for place in places], block, strict=True)
-        self.numbers, self.texts = (block.reshape(-1) for block in blocks)
-        self.pick_numbers, self.pick_texts = _pick(numbers), _pick(texts)
-
-    def feeds(self, row: tuple[Any, ...]) -> Feeds:
-        """The inputs, which hold until the next row."""
-        self.numbers[:] = self.pick_numbers(row)
-        texts = self.pick_texts(row)
-        self.texts[:] = texts if None not in texts else ["" if text is None else text for text in texts]
-        return self.inputs
 
 
 def _list_of(cell: Any) -> Any:
@@ -244,13 +228,9 @@ class Tensor:
             return None
         return list(zip(tensor, strict=True))
 
-    def feeds_alone(self, rows: Rows) -> Feeds:
-        """The graph's inputs.
-
-        Raises:
-            Refused: a number is outside the column's range.
-        """
-        return self.feeds(rows)
+    def fill(self, block: Block, rows: Rows) -> Sequence[str | None]:
+        """Never called: a graph of images or sequences has no blocks."""
+        raise NotImplementedError
 
     def feeds(self, rows: Rows) -> Feeds:
         """The graph's inputs.

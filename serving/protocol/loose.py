@@ -4,16 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from serving.contract import Contract
 from serving.protocol import csv_table, layouts
 from serving.protocol.errors import Refused, bad_request, invalid
+from serving.runtime.session import Feeds
 
 CSV = "text/csv"
 JSON = "application/json"
 PARQUET = "application/vnd.apache.parquet"
-LAYOUTS: dict[str, Callable[[Any, Contract], dict[str, np.ndarray]]] = {
+LAYOUTS: dict[str, Callable[[Any, Contract], Feeds]] = {
     "dataframe_records": layouts.records,
     "dataframe_split": layouts.split,
     "inputs": layouts.inputs,
@@ -22,7 +21,7 @@ LAYOUTS: dict[str, Callable[[Any, Contract], dict[str, np.ndarray]]] = {
 FOR_LANGUAGE_MODELS = ("messages", "prompt", "input")
 
 
-def parse(body: bytes, content_type: str | None, contract: Contract) -> dict[str, np.ndarray]:
+def parse(body: bytes, content_type: str | None, contract: Contract) -> Feeds:
     """The graph's inputs from the body of a request.
 
     Args:
@@ -31,8 +30,8 @@ def parse(body: bytes, content_type: str | None, contract: Contract) -> dict[str
         contract: columns, and the shape and range of an image or a sequence.
 
     Returns:
-        Each column's array: numbers and booleans float32, categories and texts object, times float64 seconds, all of
-        shape (rows, 1); images and sequences float32 of shape (rows, ...).
+        Each column: numbers and booleans float32, categories and texts object or `Texts`, times float64 seconds, all
+        of shape (rows, 1); images and sequences float32 of shape (rows, ...).
 
     Raises:
         Refused: the body cannot be read, or is not what the contract wants.

@@ -12,15 +12,16 @@ from serving.protocol import parquet_pages
 from serving.protocol.errors import Refused, bad_request, invalid
 from serving.protocol.tensors import MAX_CHARACTERS, NUMBERS, finite, in_range, refuse_long, refuse_missing, texts
 from serving.protocol.times import seconds, times
+from serving.runtime.session import Feeds
+from serving.runtime.texts import Texts
 
 MAX_ROWS = 1_000_000
 MAX_VALUES = 20_000_000
 MAX_BYTES = 1 << 28
-SHORT = 64  # bytes of a text
 UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 
 
-def parse(body: bytes, contract: Contract) -> dict[str, np.ndarray]:
+def parse(body: bytes, contract: Contract) -> Feeds:
     """The graph's inputs from a Parquet file with the contract's columns; others are not read.
 
     Raises:
@@ -55,7 +56,7 @@ def _whole(values: pa.ChunkedArray) -> pa.Array:
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
 
 
-def _feed(values: pa.Array, column: Column) -> np.ndarray:
+def _feed(values: pa.Array, column: Column) -> np.ndarray | Texts:
     if column.shape:
         return _tensor(values, column)
     if isinstance(values, pa.DictionaryArray) and not _is_text(values.type.value_type):
@@ -71,23 +72,20 @@ def _feed(values: pa.Array, column: Column) -> np.ndarray:
     if column.kind == "time":
         return _moments(values, column).reshape(-1, 1)
     if isinstance(values, pa.DictionaryArray):
-        return _texts(values, column.name).reshape(-1, 1)
+        return _texts(values, column.name)
     if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_large_string(kind)):
         raise _other_type(column, kind, "texts")
     return texts(values.to_pylist(), column.name).reshape(-1, 1)
 
 
-def _texts(values: pa.DictionaryArray, name: str) -> np.ndarray:
-    """Texts of which each stands once in memory, shape (rows,); short ones as UTF-8, which a graph takes faster."""
+def _texts(values: pa.DictionaryArray, name: str) -> Texts:
+    """A column of texts; missing ones have no characters."""
     words = [*values.dictionary.to_pylist(), ""]
     places = _places(values)
     encoded = [word.encode() for word in words]
-    longest = max(map(len, encoded))
-    if longest * len(places) > MAX_CHARACTERS:
+    if max(map(len, encoded)) * len(places) > MAX_CHARACTERS:
         refuse_long(int(np.array(list(map(len, words))).take(places).sum()), name)
-    if longest > SHORT or any(b"\0" in word for word in encoded):
-        return np.array(words, dtype=object).take(places)
-    return np.array(encoded, dtype=f"S{longest + 1}").take(places)  # ONNX Runtime reads each up to a byte 0
+    return Texts(encoded, places)
 
 
 def _places(values: pa.DictionaryArray) -> np.ndarray:

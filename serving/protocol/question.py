@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from serving.graph import Feeds
 from serving.protocol.fast import Rows
+from serving.runtime.session import Feeds
 
 
 class Question(NamedTuple):
