@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,10 @@ def serve(
         InputError: there is nothing to serve.
     """
     logs.to_stderr(form)
+    try:
+        import_module("serving.runtime.library")
+    except (ImportError, OSError) as error:
+        raise InputError(f"ONNX Runtime cannot be loaded: {error}") from None
     if settings.audit:
         _check_audit(settings.audit)
     try:

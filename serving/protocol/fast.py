@@ -145,33 +145,19 @@ class Table:
             texts: tuple[str | None, ...] = self.pick_texts(row)
         else:
             columns = tuple(zip(*rows, strict=True))
-            block.numbers[:] = self.pick_numbers(columns)
+            if self.numbers:
+                block.numbers[:] = self.pick_numbers(columns)
             texts = tuple(chain.from_iterable(self.pick_texts(columns)))
         for place, moments in zip(self.times, block.times, strict=True) if self.times else ():
             moments[:] = times([row[place] for row in rows], self.contract.names[place])
         return texts
 
     def feeds(self, rows: Rows) -> Feeds:
-        """The graph's inputs; numbers are in range by their types.
+        """The graph's inputs; numbers are in range by their types, a missing text is None.
 
         Raises:
             Refused: a text is no time.
         """
-        if len(rows) >= BLOCK:
-            return self._feeds_of_many(rows)
-        columns, names = tuple(zip(*rows, strict=True)), self.contract.names
-        feeds: dict[str, np.ndarray] = {}
-        if self.numbers:
-            block = np.array([columns[place] for place in self.numbers], dtype=np.float32)
-            feeds = dict(zip(self.contract.numbers, block.reshape(len(self.numbers), -1, 1), strict=True))
-        if self.texts:
-            cells = np.array([columns[place] for place in self.texts], dtype=object).reshape(len(self.texts), -1, 1)
-            feeds |= zip(self.contract.texts, cells, strict=True)
-        for place in self.times:
-            feeds[names[place]] = times(columns[place], names[place]).reshape(-1, 1)
-        return feeds
-
-    def _feeds_of_many(self, rows: Rows) -> Feeds:
         total, names = len(rows), self.contract.names
         feeds: dict[str, np.ndarray] = {name: np.empty((total, 1), dtype=np.float32) for name in self.contract.numbers}
         feeds |= {names[place]: np.empty((total, 1), dtype=object) for place in self.texts + self.times}

@@ -1,7 +1,7 @@
 """A few rows of numbers and texts, whose tensors are made once and written again for each request."""
 
 from collections.abc import Mapping, Sequence
-from ctypes import byref, c_size_t, create_string_buffer
+from ctypes import addressof, c_size_t, create_string_buffer
 from itertools import pairwise
 from math import nan
 from struct import Struct
@@ -13,6 +13,7 @@ from serving.contract import Contract
 from serving.runtime.labels import Classes
 from serving.runtime.library import (
     Failed,
+    Pointer,
     check,
     copy_texts_short,
     fill_text_short,
@@ -28,7 +29,7 @@ POINTER = 8  # bytes
 class Block:
     """The inputs and outputs of so many rows, for one request at a time.
 
-    In a `with` it is somebody's; at its end it goes back to the free ones, unless the graph failed.
+    In a `with` it is somebody's; at its end it goes back to the free ones, unless something failed.
     """
 
     def __init__(self, session: Session, rows: int, contract: Contract, classes: Classes, free: list["Block"]) -> None:
@@ -51,7 +52,9 @@ class Block:
         self._written: list[str | None] = [""] * len(self._pointers)
         self._size, self._starts = c_size_t(), (c_size_t * rows)()
         self._text = create_string_buffer(max(1, classes.width * rows))
-        self._size_of = self._labels.pointer, byref(self._size)
+        size, text, starts = (Pointer(addressof(one)) for one in (self._size, self._text, self._starts))
+        self._size_of = self._labels.pointer, size
+        self._copy = self._labels.pointer, text, self._size, starts, c_size_t(rows)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +68,9 @@ class Block:
 
     def take(self, numbers: Sequence[float | None]) -> None:
         """Write the numbers of one row; None is missing."""
-        self._pack(self.numbers.data, 0, *(numbers if None not in numbers else [nan if x is None else x for x in numbers]))
+        self._pack(
+            self.numbers.data, 0, *(numbers if None not in numbers else [nan if x is None else x for x in numbers])
+        )
 
     def fill(self, feeds: Mapping[str, Any]) -> list[str | None]:
         """Write the numbers and times of a graph's inputs; returns the texts, column after column."""
@@ -117,10 +122,9 @@ class Block:
         size = self._size.value
         if size > len(self._text):
             raise Failed("the graph gives labels that are none of its classes")
-        if status := copy_texts_short(self._labels.pointer, self._text, size, self._starts, self.rows):
+        if status := copy_texts_short(*self._copy):
             check(status)
         text = self._text.raw[:size]
         if self.rows == 1:
             return [text.decode()]
-        starts = [*self._starts, size]
-        return [text[start:end].decode() for start, end in pairwise(starts)]
+        return [text[start:end].decode() for start, end in pairwise([*self._starts, size])]

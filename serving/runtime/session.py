@@ -101,7 +101,7 @@ class Session:
             Failed: the graph takes other inputs, or answers in other shapes.
         """
         rows = len(next(iter(feeds.values())))
-        inputs = [_value(feeds[name]) for name in self.inputs]
+        inputs = [tensor(feeds[name]) for name in self.inputs]
         probabilities = np.empty((rows, classes.total), dtype=np.float32)
         scores = Value.of_numbers(probabilities)
         values = (Pointer * len(inputs))(*(one.pointer for one in inputs))
@@ -144,7 +144,8 @@ def _taken(text: c_void_p) -> str:
     return found
 
 
-def _value(feed: np.ndarray | Texts) -> Value:
+def tensor(feed: np.ndarray | Texts) -> Value:
+    """The tensor of an input's values."""
     if isinstance(feed, np.ndarray) and feed.dtype != object:
         return Value.of_numbers(feed)
     value = Value.of_texts((len(feed), 1))

@@ -20,6 +20,11 @@ class Texts:
         self.words = words
         self.places = places
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and 1."""
+        return len(self.places), 1
+
     def __len__(self) -> int:
         return len(self.places)
 

