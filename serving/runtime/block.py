@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from ctypes import addressof, c_size_t, create_string_buffer
-from itertools import pairwise
+from itertools import chain
 from math import nan
 from struct import Struct
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from serving.contract import Contract
-from serving.runtime.labels import Classes
+from serving.runtime.labels import Classes, cut
 from serving.runtime.library import (
     Failed,
     Pointer,
@@ -77,7 +77,7 @@ class Block:
         for names, block in self._arrays():
             for place, name in enumerate(names):
                 block[place] = feeds[name].ravel()
-        return [text for name in self.contract.texts for row in feeds[name].tolist() for text in row]
+        return list(chain.from_iterable(feeds[name].ravel().tolist() for name in self.contract.texts))
 
     def score(self, texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
         """Labels, and class probabilities, float32, shape (rows, classes), which hold until the next request.
@@ -127,4 +127,4 @@ class Block:
         text = self._text.raw[:size]
         if self.rows == 1:
             return [text.decode()]
-        return [text[start:end].decode() for start, end in pairwise([*self._starts, size])]
+        return cut(text, [*self._starts, size])

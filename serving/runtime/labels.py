@@ -42,8 +42,7 @@ class Classes:
         starts[rows] = size.value
         found = self._known(text, starts) if self.apart and rows > FEW else None
         if found is None:
-            whole = text.tobytes()
-            return [whole[start:end].decode() for start, end in pairwise(starts.tolist())]
+            return cut(text[: size.value].tobytes(), starts.tolist())
         return found
 
     def _known(self, text: np.ndarray, starts: np.ndarray) -> list[str] | None:
@@ -58,6 +57,14 @@ class Classes:
             return None
         names: list[str] = self.names[places].tolist()
         return names
+
+
+def cut(text: bytes, places: Sequence[int]) -> list[str]:
+    """The texts between some places."""
+    if text.isascii():
+        letters = text.decode()
+        return [letters[start:end] for start, end in pairwise(places)]
+    return [text[start:end].decode() for start, end in pairwise(places)]
 
 
 def _key(word: bytes, letters: Sequence[int]) -> int:

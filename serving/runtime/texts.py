@@ -31,10 +31,9 @@ class Texts:
     def __getitem__(self, rows: slice | np.ndarray) -> Self:
         return type(self)(self.words, self.places[rows])
 
-    def tolist(self) -> list[list[str]]:
-        """The texts, a list for each row."""
-        words = [word.decode() for word in self.words]
-        return [[words[place]] for place in self.places.tolist()]
+    def ravel(self) -> np.ndarray:
+        """The text of each row, object, shape (rows,)."""
+        return np.array([word.decode() for word in self.words], dtype=object)[self.places]
 
     def fill(self, tensor: Pointer) -> None:
         """Write the column into a tensor."""

@@ -70,7 +70,7 @@ def assert_same(name: str, body: bytes, content_type: str = JSON) -> None:
 
 def _texts(feed: np.ndarray | Texts) -> np.ndarray:
     """Texts of which each is held once, each for itself."""
-    return np.array(feed.tolist(), dtype=object).reshape(feed.shape) if isinstance(feed, Texts) else feed
+    return feed.ravel()[:, None] if isinstance(feed, Texts) else feed
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
