@@ -16,6 +16,7 @@ from serving.answering import COMPRESSED, FAILED, LARGE, LONGEST_ID, Headers, Ro
 from serving.beside import Beside
 from serving.connections import BUSY, Guarded
 from serving.eager import Eager
+from serving.heads import Head, Heads
 from serving.protocol.errors import Refused
 from serving.protocol.question import Question
 from serving.served import Served
@@ -77,6 +78,9 @@ class Direct(Guarded):
         self.start = 0.0
         self.idle = 0.0
         self.entered: Grant | None = None
+        self.heads = Heads()
+        self.within = False  # a request, of which more is to come
+        self.answered: Head | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -91,9 +95,41 @@ class Direct(Guarded):
         self.route = None
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Answer a request whose head is known; have any other parsed."""
+        whole = not self.within
+        if self.heads.known and whole and self._idle() and (found := self.heads.find(data)) is not None:
+            head, self.content = found
+            self._unset_keepalive_if_required()
+            self.headers = head.headers
+            self._take()
+            if self._answers(head.route):
+                self.entered, self.content = None, b""
+                return
+            self.turn.response_complete = True
+        self.answered = None
+        super().data_received(data)
+        if self.answered is not None and whole and not self.within:
+            self.heads.keep(data, self.answered, len(OPEN))
+
+    def _idle(self) -> bool:
+        """Whether the next request can be answered at once."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not (self.draining or self.pipeline or self.flow.write_paused)
+            and not self.transport.is_closing()
+        )
+
+    def _take(self) -> None:
+        """Begin to answer."""
+        self.start, self.idle = perf_counter(), 0.0
+        self.turn.response_complete = False
+        self.cycle = self.turn  # type: ignore[assignment]
+        self.complete()
+
     def on_message_begin(self) -> None:
         """Wait for the headers; uvicorn's scope is made where it is needed."""
-        self.begun = True
+        self.begun = self.within = True
         self.idle = 0.0
         self.url = b""
         self.headers = []
@@ -111,11 +147,8 @@ class Direct(Guarded):
             and parser.should_keep_alive()
             and not parser.should_upgrade()
         ):
-            self.start = perf_counter()
             self.route, self.content = route, b""
-            self.turn.response_complete = False
-            self.cycle = self.turn  # type: ignore[assignment]
-            self.complete()
+            self._take()
         else:
             self._begin()
 
@@ -130,6 +163,7 @@ class Direct(Guarded):
 
     def on_message_complete(self) -> None:
         """Answer, or hand on."""
+        self.within = False
         route = self.route
         if route is None:
             super().on_message_complete()
@@ -138,6 +172,7 @@ class Direct(Guarded):
             self.hand_on()
             super().on_message_complete()
         else:
+            self.answered = Head(route, self.headers, len(self.content))
             self.route, self.entered, self.content = None, None, b""
 
     def hand_on(self) -> None:
@@ -175,7 +210,9 @@ class Direct(Guarded):
             if len(BUSY) > limits.in_flight:
                 raise busy(limits.in_flight)
             if door.guarded:
-                grant = self.entered = door.enter(self.headers, self.client, route.name, route.reference)
+                grant = self.entered = self.entered or door.enter(
+                    self.headers, self.client, route.name, route.reference
+                )
             if len(body) > limits.body:
                 raise too_large(limits.body)
             if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":

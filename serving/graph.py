@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections import defaultdict
 from pathlib import Path
 
 import msgspec
@@ -48,7 +47,7 @@ class Graph:
         self.batch = SOME if LARGE.intersection(column.kind for column in self.contract.columns) else MANY
         self.seconds_a_row = 0.0
         self.most = FEW if self.contract.tensor is None else 0
-        self.blocks: defaultdict[int, list[Block]] = defaultdict(list)
+        self.blocks: dict[int, list[Block]] = {}
 
     def _agrees(self) -> None:
         """Whether inputs and outputs are those of its contract."""
@@ -62,9 +61,11 @@ class Graph:
         """Labels, and class probabilities, float32, shape (rows, classes)."""
         total = len(next(iter(feeds.values())))
         if total <= self.most:
-            with self.block(total) as block:
-                labels, probabilities = block.score(block.fill(feeds))
-                return labels, probabilities.copy()
+            block = self.block(total)
+            labels, probabilities = block.score(block.fill(feeds))
+            probabilities = probabilities.copy()
+            self.give_back(block)
+            return labels, probabilities
         if total <= self.batch:
             return self.session.score(feeds, self.classes)
         parts = []
@@ -74,11 +75,19 @@ class Graph:
         return [label for labels, _ in parts for label in labels], np.concatenate([part[1] for part in parts])
 
     def block(self, rows: int) -> Block:
-        """A free block of at most `most` rows."""
-        if len(self.blocks) > KEPT:
+        """A block of at most `most` rows that nobody else has."""
+        try:
+            return self.blocks[rows].pop()
+        except (KeyError, IndexError):  # another thread may have taken the last
+            return Block(self.session, rows, self.contract, self.classes)
+
+    def give_back(self, block: Block) -> None:
+        """Keep a block for the next, unless it is large; one whose graph failed is not to be kept."""
+        if block.large:
+            return
+        if len(self.blocks) >= KEPT and block.rows not in self.blocks:
             self.blocks.clear()
-        free = self.blocks[rows]
-        return free.pop() if free else Block(self.session, rows, self.contract, self.classes, free)
+        self.blocks.setdefault(block.rows, []).append(block)
 
     @property
     def dear(self) -> bool:

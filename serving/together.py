@@ -130,11 +130,12 @@ class Together:
         """
         start = perf_counter()
         if len(rows) <= self.graph.most:
-            with self.graph.block(len(rows)) as block:
-                texts = self.reader.fill(block, rows)
-                ready = perf_counter()
-                labels, probabilities = block.score(texts)
-                found: Scores = labels, probabilities.tolist()
+            block = self.graph.block(len(rows))
+            texts = self.reader.fill(block, rows)
+            ready = perf_counter()
+            labels, probabilities = block.score(texts)
+            found: Scores = labels, probabilities.tolist()
+            self.graph.give_back(block)
         else:
             feeds = self.reader.feeds(rows)
             ready = perf_counter()

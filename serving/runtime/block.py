@@ -5,7 +5,7 @@ from ctypes import addressof, c_size_t, create_string_buffer
 from itertools import chain
 from math import nan
 from struct import Struct
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -24,19 +24,17 @@ from serving.runtime.session import LABEL, PROBABILITIES, Binding, Session, Valu
 from serving.runtime.texts import Cells, write
 
 POINTER = 8  # bytes
+LARGE = 16384  # bytes of text in a column
 
 
 class Block:
-    """The inputs and outputs of so many rows, for one request at a time.
+    """The inputs and outputs of so many rows, for one request at a time."""
 
-    In a `with` it is somebody's; at its end it goes back to the free ones, unless something failed.
-    """
-
-    def __init__(self, session: Session, rows: int, contract: Contract, classes: Classes, free: list["Block"]) -> None:
+    def __init__(self, session: Session, rows: int, contract: Contract, classes: Classes) -> None:
         """Make the tensors of the columns of a contract that has neither images nor sequences."""
         self.rows = rows
         self.contract = contract
-        self.free = free
+        self.large = False  # whether it holds long texts, whose memory stays with the tensors
         self._pack = Struct(f"{len(contract.numbers)}f").pack_into  # in less code than NumPy's
         self.numbers = np.zeros((len(contract.numbers), rows), dtype=np.float32)
         self.times = np.zeros((len(contract.times), rows), dtype=np.float64)
@@ -55,13 +53,6 @@ class Block:
         size, text, starts = (Pointer(addressof(one)) for one in (self._size, self._text, self._starts))
         self._size_of = self._labels.pointer, size
         self._copy = self._labels.pointer, text, self._size, starts, c_size_t(rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.free.append(self)
 
     def _arrays(self) -> tuple[tuple[tuple[str, ...], np.ndarray], ...]:
         return (self.contract.numbers, self.numbers), (self.contract.times, self.times)
@@ -100,6 +91,7 @@ class Block:
         for place, text in enumerate(texts):
             if text != written[place]:
                 word = text.encode() if text else b""
+                self.large = self.large or len(word) > LARGE
                 if b"\0" in word:
                     write(self._pointers[place], 0, word)
                 elif status := fill_text_short(self._pointers[place], word, 0):
@@ -108,6 +100,7 @@ class Block:
 
     def _fill(self, cells: Cells) -> None:
         rows, address = self.rows, cells.address
+        self.large = cells.size > LARGE * len(self._pointers)
         for pointer in self._pointers:
             if status := fill_texts_short(pointer, address, rows):
                 check(status)

@@ -118,10 +118,11 @@ def test_many_rows_are_read_as_few_are(kinds: tuple[int, ...]) -> None:
     for size in (1, 9, 100):
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            with graph.block(len(part)) as block:
-                found = block.score(reader.fill(block, part))
-                assert found[0] == labels[start : start + size]
-                np.testing.assert_array_equal(found[1], numbers[start : start + size])
+            block = graph.block(len(part))
+            found = block.score(reader.fill(block, part))
+            assert found[0] == labels[start : start + size]
+            np.testing.assert_array_equal(found[1], numbers[start : start + size])
+            graph.give_back(block)
 
 
 def test_a_text_that_is_no_time_is_refused_among_many_rows() -> None:

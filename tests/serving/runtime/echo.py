@@ -9,7 +9,7 @@ from onnx import NodeProto, TensorProto, helper
 from serving.contract import Column, Contract
 from serving.graph import Graph
 
-WIDE = "w" * 4000
+WIDE = "w" * 20_000
 """A class so long that any label of these tests has room."""
 ALL = Contract("echo", "y", (Column("number", "number"), Column("time", "time"), Column("text", "text")), ("no", WIDE))
 TYPES = {"time": TensorProto.DOUBLE, "text": TensorProto.STRING, "category": TensorProto.STRING}

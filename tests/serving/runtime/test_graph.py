@@ -1,8 +1,10 @@
 """What goes into a graph and comes out of it is the same by way of the C interface and of ONNX Runtime's own."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,21 +67,23 @@ def test_a_row_does_not_see_the_one_before(graph: Graph) -> None:
     reader = Table(graph.contract)
     for word in ["a", "b", "a", None, "", "a\0b", "a", "a\0b", "ü", None, "x" * 1500, "x"]:
         for number in (1.5, None, True, -3e38):
-            with graph.block(1) as block:
-                texts = reader.fill(block, [(number, "2020-01-01T00:00:01Z", word)])
-                labels, probabilities = block.score(texts)
-                expected = np.nan if number is None else number
-                np.testing.assert_array_equal(probabilities, np.array([[expected, 1_577_836_801]], dtype=np.float32))
-                assert labels == [word or ""]
+            block = graph.block(1)
+            labels, probabilities = block.score(reader.fill(block, [(number, "2020-01-01T00:00:01Z", word)]))
+            expected = np.nan if number is None else number
+            np.testing.assert_array_equal(probabilities, np.array([[expected, 1_577_836_801]], dtype=np.float32))
+            assert labels == [word or ""]
+            graph.give_back(block)
+            assert graph.block(1) is block
+            graph.give_back(block)
 
 
 @pytest.mark.parametrize("rows", [3, 100])
 def test_missing_values_of_a_few_rows_are_no_number_and_no_text(graph: Graph, rows: int) -> None:
     table = [(None, None, None), (1.0, "1970-01-02", "ü")] * rows
-    with graph.block(len(table)) as block:
-        labels, probabilities = block.score(Table(graph.contract).fill(block, table))
-        assert labels == ["", "ü"] * rows
-        np.testing.assert_array_equal(probabilities, np.array([[np.nan, np.nan], [1, 86_400]] * rows, np.float32))
+    block = graph.block(len(table))
+    labels, probabilities = block.score(Table(graph.contract).fill(block, table))
+    assert labels == ["", "ü"] * rows
+    np.testing.assert_array_equal(probabilities, np.array([[np.nan, np.nan], [1, 86_400]] * rows, np.float32))
 
 
 def test_each_thread_has_its_own_tensors(graph: Graph) -> None:
@@ -95,12 +99,34 @@ def test_each_thread_has_its_own_tensors(graph: Graph) -> None:
 def test_tensors_of_so_many_sizes_are_not_kept(graph: Graph) -> None:
     for rows in range(1, 3 * KEPT):
         assert len(graph.score(feeds(rows))[0]) == rows
-        assert len(graph.blocks) <= KEPT + 1
+        assert len(graph.blocks) <= KEPT
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_tensors_of_long_texts_are_not_kept(rows: int) -> None:
+    graph = echo()
+    for word, kept in (("x" * 19_000, 0), ("short", 1), ("x" * 19_000, 0), ("", 1)):
+        given = feeds(rows) | {"text": np.array([[word]] + [["y"]] * (rows - 1), dtype=object)}
+        assert graph.score(given)[0] == [word] + ["y"] * (rows - 1)
+        assert len(graph.blocks.get(rows, [])) == kept
+
+
+def test_a_graph_that_nobody_has_any_more_is_closed_at_once() -> None:
+    gone = echo()
+    for rows in (1, 2, FEW + 1):
+        gone.score(feeds(rows))
+    blocks, session = [weakref.ref(block) for block in gone.blocks[1]], weakref.ref(gone.session)
+    gc.disable()
+    try:
+        del gone
+        assert [session(), *(block() for block in blocks)] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_label_that_is_no_class_and_longer_than_all_is_told(graph: Graph) -> None:
     with pytest.raises(Failed, match="labels that are none of its classes"):
-        graph.score(feeds(1, ["w" * 4001]))
+        graph.score(feeds(1, ["w" * 20_001]))
     assert graph.score(feeds(1, ["UA"]))[0] == ["UA"]
 
 
