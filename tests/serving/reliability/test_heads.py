@@ -91,6 +91,19 @@ def test_a_request_within_the_body_of_another_is_none(server: Serving) -> None:
             assert line.answers()[0][0] == 200
 
 
+def test_a_request_within_the_body_of_one_that_was_answered_already_is_none(server: Serving) -> None:
+    inner = request()
+    outer = b"POST /nowhere HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    with Line(server) as line:
+        line.send(inner)
+        assert line.answers()[0][0] == 200
+        line.send(outer)
+        assert line.answers()[0][0] == 404
+        line.send(inner, LIVE)
+        [(status, headers, _)] = line.answers()
+        assert (status, headers.get("x-model-version")) == (200, None)
+
+
 def test_a_body_of_another_length_is_not_taken_for_the_known_one(server: Serving) -> None:
     with Line(server) as line:
         line.send(request())
