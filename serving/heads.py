@@ -37,6 +37,6 @@ class Heads:
         place = data.find(END) + len(END)
         if len(data) != place + head.length or place > LONGEST:
             return
-        if len(self.known) >= min(MOST, ALL // connections):
+        if len(self.known) >= min(MOST, ALL // max(1, connections)):
             self.known.clear()
         self.known[data[:place]] = head
