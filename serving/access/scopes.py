@@ -4,7 +4,7 @@ import re
 
 ADMIN = "admin"
 ANY = "*"
-FORMS = "flights, flights/Production, flights/@champion, flights/7, */Production, * or admin"
+FORMS = "flights, flights/Production, flights/@production, flights/7, */Production, * or admin"
 
 MODEL = re.compile(r"[^\s/:*@][^\s/:*]*")
 REFERENCE = re.compile(r"@[\w.-]+|[1-9][0-9]*|Production|Staging|Archived", re.ASCII)

@@ -47,7 +47,7 @@ class Texts:
 
 def pointers(words: Sequence[bytes]) -> np.ndarray:
     """Where some texts lie in memory, shape (texts,); they have to be held as long."""
-    return np.frombuffer(memoryview((c_char_p * len(words))(*words)).cast("B"), dtype=np.uintp)
+    return np.frombuffer((c_char_p * len(words))(*words), dtype=np.uintp)  # type: ignore[call-overload]
 
 
 def write(tensor: Pointer, row: int, word: bytes) -> None:
