@@ -90,7 +90,7 @@ class Answering:
 
     async def answer(self, route: Route, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, whatever it is."""
-        asked = Asked(perf_counter(), asyncio.current_task())  # type: ignore[arg-type]
+        asked = Asked(scope.get("state", {}).get("start") or perf_counter(), asyncio.current_task())  # type: ignore[arg-type]
         headers: Headers = dict(scope["headers"])
         served: Served | Pyfunc | None = None
         grant = ANYONE

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("serving")
 
 KEEP = 0.5  # seconds between two writings of the counts
+HURRY = 0.1  # seconds between two looks at connections that are slow or silent
 TALKS: dict[str, Talk] = {"invocations": invocations, "predict": plain}
 ROUTES = 1024  # paths that are remembered
 GONE = "the server's main process has gone, this worker ends"
@@ -138,6 +139,7 @@ class Application:
             self.live.follow(),
             self.answering.watch(),
             self._tick(),
+            self._hurry(),
             *(one.compare() for one in self.beside.values()),
         ]
         tasks = [loop.create_task(work) for work in works]
@@ -150,6 +152,12 @@ class Application:
         self._keep()
         await send({"type": "lifespan.shutdown.complete"})
 
+    @staticmethod
+    async def _hurry() -> None:
+        while True:
+            await asyncio.sleep(HURRY)
+            end_idle()
+
     async def _tick(self) -> None:
         await asyncio.sleep(KEEP)
         trim()
@@ -157,7 +165,6 @@ class Application:
             await asyncio.sleep(KEEP)
             self._keep()
             end_slow()
-            end_idle()
             if os.getppid() != _main():  # nobody follows the registry or would restart this worker any more
                 log.error(GONE)
                 os.kill(os.getpid(), signal.SIGTERM)

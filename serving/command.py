@@ -1,5 +1,7 @@
 """The command line of the server."""
 
+import math
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from serving.settings import MIB, Limits, Settings, Share
 
 KEYS = Path("keys.json")
 USUAL = Limits()
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 WATCHING, ASKING, BOUNDS, BESIDE, OTHERS = "What is served", "Who may ask", "Limits", "Side by side", "Other"
 FILE = click.Path(path_type=Path)
@@ -46,6 +49,17 @@ def _file(names: str, text: str, **more: Any) -> Callable[[Any], Any]:
     return _option(names, text, ASKING, type=FILE, **more)
 
 
+class Amount(click.FloatRange):
+    """A number from a least to a most."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, which NaN is not."""
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is no number", param, ctx)
+        return found
+
+
 def _number(names: str, text: str, panel: str, default: float, kind: Any = click.IntRange, **bounds: Any) -> Any:
     return _option(names, text, panel, type=kind(**bounds), default=default, show_default=True)
 
@@ -69,7 +83,7 @@ def _number(names: str, text: str, panel: str, default: float, kind: Any = click
     default=Path(".serving"),
     show_default=True,
 )
-@_number("--poll", "seconds between two looks at the registry", WATCHING, 0.5, click.FloatRange, min=0.05)
+@_number("--poll", "seconds between two looks at the registry", WATCHING, 0.5, Amount, min=0.05, max=3600)
 @_option(
     "--allow-contract-change/--no-allow-contract-change",
     "swap in a version even where it refuses requests that the one before it answered",
@@ -105,10 +119,10 @@ def _number(names: str, text: str, panel: str, default: float, kind: Any = click
 @_file("--certificate", "PEM file of the certificate, for HTTPS")
 @_file("--certificate-key", "PEM file of its private key")
 @_file("--audit", "a folder for the log of who asked what, without the rows")
-@_number("--max-body", "MiB of a request's body", BOUNDS, USUAL.body / MIB, click.FloatRange, min=0.001)
+@_number("--max-body", "MiB of a request's body", BOUNDS, USUAL.body / MIB, Amount, min=0.001, max=MIB)
 @_number("--max-rows", "rows of a request", BOUNDS, USUAL.rows, min=1)
 @_number("--max-requests", "requests at once, of each worker", BOUNDS, USUAL.in_flight, min=1)
-@_number("--timeout", "seconds from a request to its answer", BOUNDS, USUAL.seconds, click.FloatRange, min=0.1)
+@_number("--timeout", "seconds from a request to its answer", BOUNDS, USUAL.seconds, Amount, min=0.1, max=86_400)
 @_option("--rate", "requests of one key or address, such as 100/s or 5000/min", BOUNDS, default="")
 @_option("--log", "json, text, or auto: text at a terminal", OTHERS, default="auto", show_default=True)
 @click.pass_context
@@ -158,6 +172,8 @@ def app(
     required = binding.check(host, keys, insecure, certificate, certificate_key)
     if log not in ("json", "text", "auto"):
         raise InputError(f"--log {log} is not known; expected json, text or auto")
+    if not HEADER.fullmatch(sticky_header):
+        raise InputError(f"--sticky-header {sticky_header}: expected the name of a header, such as x-canary-key")
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         settings = Settings(
             stores.address(),

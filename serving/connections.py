@@ -74,10 +74,11 @@ class Guarded(HttpToolsProtocol):
         """Take what came; headers that have begun and not ended are counted."""
         super().data_received(data)
         if self.begun and not self.transport.is_closing():
-            if self not in WAITING:
+            if self not in WAITING:  # it began behind another request, whose bytes are not its own
                 self.since, self.size = monotonic(), 0
                 WAITING.add(self)
-            self.size += len(data)
+            else:
+                self.size += len(data)
             if self.size > BYTES:
                 self.send_400_response("The headers are too large.")
 

@@ -180,6 +180,7 @@ class Direct(Guarded):
         body, self.route, self.content = self.content, None, b""
         self.turn.response_complete = True
         self._begin()
+        self.scope["state"]["start"] = self.start
         if body:
             super().on_body(body)
 
@@ -301,10 +302,10 @@ class Direct(Guarded):
 
 def end_idle() -> None:
     """Leave bodies that come slowly to uvicorn, and close the connections that ask nothing any more."""
-    now, late = monotonic(), perf_counter() - SLOW
+    now, clock = monotonic(), perf_counter()
     for connection in list(OPEN):
         if connection.route is not None:
-            if connection.start < late:
+            if connection.start < clock - min(SLOW, connection.answering.limits.seconds):
                 connection.hand_on()
         elif connection.idle and now - connection.idle > connection.timeout_keep_alive:
             connection.timeout_keep_alive_handler()

@@ -18,7 +18,7 @@ from serving.runtime.session import LABEL, PROBABILITIES, Feeds, Session
 CONTRACT = "contract"
 LARGE = frozenset(("text", "image", "sequence"))
 FEW = 512  # rows whose tensors are kept
-KEPT = 48  # numbers of rows whose tensors are kept
+KEPT, BESIDE = 48, 2  # numbers of rows whose tensors are kept, and how often each
 SOME, MANY = 256, 65536  # rows that go through a graph at once, of large cells and of small ones
 WARM = (1, 2, 16, 256)  # rows of the requests that a graph answers before it is asked by anybody
 WARM_SECONDS = 0.05  # that such a request may take, if it is not one of the first
@@ -87,7 +87,9 @@ class Graph:
             return
         if len(self.blocks) >= KEPT and block.rows not in self.blocks:
             self.blocks.clear()
-        self.blocks.setdefault(block.rows, []).append(block)
+        free = self.blocks.setdefault(block.rows, [])
+        if len(free) < BESIDE:
+            free.append(block)
 
     @property
     def dear(self) -> bool:

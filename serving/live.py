@@ -114,6 +114,8 @@ class Live:
         for name, served in list(self.numbers.items()):
             if name not in known or not _same(served.version, known[name]):
                 del self.numbers[name]
+            else:
+                served.version = known[name]
         used = {slot.served.name for slot in self.slots.values() if slot.served}
         self.loaded = {name: one for name, one in self.loaded.items() if name in used}
 
@@ -123,6 +125,7 @@ class Live:
             slot = self.slots[name] = Slot(version.name, name.removeprefix(f"{version.name}/"))
         now = slot.served
         if now is not None and _same(now.version, version):
+            now.version = version  # its stage may be another
             slot.fault, slot.told, slot.refused = now.fault if isinstance(now, Pyfunc) else "", "", None
             return
         slot.tried = time.monotonic()

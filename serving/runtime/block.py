@@ -24,7 +24,7 @@ from serving.runtime.session import LABEL, PROBABILITIES, Binding, Session, Valu
 from serving.runtime.texts import Cells, write
 
 POINTER = 8  # bytes
-LARGE = 16384  # bytes of text in a column
+ROOM = 1 << 18  # bytes that the texts of a block may come to take, of which each keeps the memory of its longest
 
 
 class Block:
@@ -34,7 +34,8 @@ class Block:
         """Make the tensors of the columns of a contract that has neither images nor sequences."""
         self.rows = rows
         self.contract = contract
-        self.large = False  # whether it holds long texts, whose memory stays with the tensors
+        self.large = False  # whether its texts might take too much memory
+        self._longest = ROOM // max(1, rows * len(contract.texts))
         self._pack = Struct(f"{len(contract.numbers)}f").pack_into  # in less code than NumPy's
         self.numbers = np.zeros((len(contract.numbers), rows), dtype=np.float32)
         self.times = np.zeros((len(contract.times), rows), dtype=np.float64)
@@ -91,7 +92,7 @@ class Block:
         for place, text in enumerate(texts):
             if text != written[place]:
                 word = text.encode() if text else b""
-                self.large = self.large or len(word) > LARGE
+                self.large = self.large or len(word) > self._longest
                 if b"\0" in word:
                     write(self._pointers[place], 0, word)
                 elif status := fill_text_short(self._pointers[place], word, 0):
@@ -100,7 +101,7 @@ class Block:
 
     def _fill(self, cells: Cells) -> None:
         rows, address = self.rows, cells.address
-        self.large = cells.size > LARGE * len(self._pointers)
+        self.large = self.large or cells.longest > self._longest
         for pointer in self._pointers:
             if status := fill_texts_short(pointer, address, rows):
                 check(status)

@@ -62,7 +62,7 @@ class Cells:
 
     def __init__(self, texts: Sequence[str | None]) -> None:
         """Encode them; None is written as no characters."""
-        self.size: int  # bytes
+        self.longest: int  # bytes of the longest, or a little more
         self.cut: bool  # whether one has a byte 0, up to which it is read
         self._texts = texts
         if len(texts) <= FEW:
@@ -70,8 +70,8 @@ class Cells:
             array: Array[c_char_p] = (c_char_p * len(words))(*words)
             self._held: object = array
             self.address = addressof(array)
-            whole = b"".join(words)
-            self.size, self.cut = len(whole), b"\0" in whole
+            self.longest = max(map(len, words))
+            self.cut = b"\0" in b"".join(words)
             return
         try:
             joined = END.join(texts)  # type: ignore[arg-type]
@@ -79,7 +79,8 @@ class Cells:
             joined = END.join([text or "" for text in texts])
         letters = np.frombuffer(joined.encode() + b"\0", dtype=np.uint8)
         ends = np.flatnonzero(letters == 0)
-        self.size, self.cut = len(letters), len(ends) > len(texts)
+        self.longest = int(np.diff(ends, prepend=-1).max())
+        self.cut = len(ends) > len(texts)
         starts = np.empty(len(texts), dtype=np.intp)
         starts[0] = -1
         starts[1:] = ends[: len(texts) - 1]

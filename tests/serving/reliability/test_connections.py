@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +160,33 @@ def test_a_slow_body_is_waited_for_and_one_without_end_is_not(server: Serving) -
         assert endless.answers()[0][0] == 408
         assert LIMIT <= time.monotonic() - start < 3 * LIMIT
         assert endless.closed()
+
+
+def test_a_short_time_limit_is_kept_for_a_body_without_end(filled: Registry, tmp_path: Path) -> None:
+    with serving(filled, tmp_path, "--default", f"{TASK}/1", "--timeout", "0.3") as hasty, Line(hasty) as line:
+        start = time.monotonic()
+        line.send(request()[:-3])
+        assert line.answers()[0][0] == 408
+        assert 0.3 <= time.monotonic() - start < 0.9
+
+
+def test_a_request_behind_another_may_be_cut_anywhere(server: Serving) -> None:
+    whole = request()
+    row = {"tenure": 1.0, "plan": "z" * 70_000, "visits": 2.0}
+    long = json.dumps({"dataframe_records": [row]}).encode()
+    head = whole.partition(b"Content-Length")[0] + b"Content-Length: %d\r\n\r\n" % len(long)
+    with Line(server) as line:
+        for first in (whole, head + long):
+            line.send(first + whole[:60], whole[60:])
+            assert [status for status, _, _ in line.answers(2)] == [200, 200]
+
+
+def test_very_many_requests_one_behind_the_other_are_all_answered(server: Serving) -> None:
+    with Line(server) as line:
+        sending = threading.Thread(target=line.socket.sendall, args=(request() * 2000,))
+        sending.start()
+        assert {status for status, _, _ in line.answers(2000)} == {200}
+        sending.join()
 
 
 def test_a_silent_connection_is_closed_and_one_that_asks_is_kept(server: Serving) -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.xdist_group("reliability")
         (["--audit", "a file"], "name a folder that can be written"),
         (["--audit", "/proc/audit"], "name a folder that can be written"),
         (["--rate", "many"], "expected one such as 100/s"),
+        (["--sticky-header", "a b"], "expected the name of a header"),
     ],
 )
 def test_each_is_refused_in_one_line(registry: Registry, tmp_path: Path, options: list[str], told: str) -> None:
@@ -33,3 +34,11 @@ def test_each_is_refused_in_one_line(registry: Registry, tmp_path: Path, options
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert len(lines) == 1, done.stderr
     assert told in lines[0]
+
+
+@pytest.mark.parametrize("option", ["--poll", "--timeout", "--max-body"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "many"])
+def test_an_amount_that_is_none_is_refused(registry: Registry, tmp_path: Path, option: str, value: str) -> None:
+    done = run("--port", str(free_port()), option, value, registry=registry, folder=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith(f"Error: Invalid value for '{option}': ")

@@ -97,6 +97,23 @@ def test_a_contract_that_refuses_old_requests_needs_the_operators_word(registry:
         eventually(lambda: server.post("/predict", **narrow).status_code == 200, SOON)
 
 
+@pytest.mark.parametrize("reference", ["@kept", MLP])
+def test_the_stage_of_a_version_is_shown_as_it_is_now(registry: Registry, tmp_path: Path, reference: str) -> None:
+    registry.client.set_registered_model_alias(TASK, "kept", MLP)
+    with serving(registry, tmp_path, *DEFAULT) as server:
+        path, body = ask("split", rows(1), f"{TASK}/{reference}")
+        for stage in ("Staging", "None", "Archived"):
+            registry.client.transition_model_version_stage(TASK, MLP, stage)
+            eventually(
+                lambda stage=stage: (  # type: ignore[misc]
+                    good(server.post(path, **body))
+                    and good(server.get(f"/models/{TASK}/{reference}")).json()["stage"]
+                    == (None if stage == "None" else stage)
+                ),
+                SOON,
+            )
+
+
 def test_a_move_is_followed_within_two_seconds_by_every_worker_and_address(registry: Registry, tmp_path: Path) -> None:
     own = Own(registry)
     with serving(registry, tmp_path, *DEFAULT, "--workers", "2") as server:

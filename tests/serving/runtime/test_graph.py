@@ -17,6 +17,7 @@ from onnxruntime import InferenceSession
 from serving.follow.artifacts import Faulty
 from serving.graph import FEW, KEPT, MANY, Graph
 from serving.protocol.fast import Table
+from serving.runtime.block import ROOM
 from serving.runtime.library import Failed
 from serving.runtime.session import Session
 from serving.runtime.texts import Texts
@@ -102,13 +103,21 @@ def test_tensors_of_so_many_sizes_are_not_kept(graph: Graph) -> None:
         assert len(graph.blocks) <= KEPT
 
 
-@pytest.mark.parametrize("rows", [1, 2, 100])
+@pytest.mark.parametrize("rows", [20, 60, FEW])
 def test_tensors_of_long_texts_are_not_kept(rows: int) -> None:
     graph = echo()
-    for word, kept in (("x" * 19_000, 0), ("short", 1), ("x" * 19_000, 0), ("", 1)):
+    long = "x" * (ROOM // rows + 1)
+    for word, kept in ((long, 0), ("short", 1), (long, 0), ("", 1), (long[2:], 1)):
         given = feeds(rows) | {"text": np.array([[word]] + [["y"]] * (rows - 1), dtype=object)}
         assert graph.score(given)[0] == [word] + ["y"] * (rows - 1)
         assert len(graph.blocks.get(rows, [])) == kept
+
+
+def test_tensors_of_a_row_with_a_long_text_are_not_kept(graph: Graph) -> None:
+    block = graph.block(1)
+    with pytest.raises(Failed, match="none of its classes"):
+        block.score(["x" * (ROOM + 1)])
+    assert block.large
 
 
 def test_a_graph_that_nobody_has_any_more_is_closed_at_once() -> None:
