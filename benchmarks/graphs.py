@@ -2,7 +2,7 @@
 
 Rows of the test split, in the graph's own types, as this server scores them and by ONNX Runtime's Python interface.
 A row alone is called over and over, so that all is in the processor's caches; a server's requests, with other work
-between them, take about twice that.
+between them, take longer.
 """
 
 import hashlib
