@@ -30,6 +30,7 @@ class Together:
     def __init__(self, graph: Graph, reader: Table | Tensor, validated: Timed, scored: Timed) -> None:
         self.graph = graph
         self.reader = reader
+        self.fill = reader.fill if isinstance(reader, Table) else None
         self.validated = validated
         self.scored = scored
         self.waiting: list[tuple[Rows, Settle]] = []
@@ -129,9 +130,9 @@ class Together:
             Refused: a value is none that its column allows.
         """
         start = perf_counter()
-        if len(rows) <= self.graph.most:
+        if self.fill is not None and len(rows) <= self.graph.most:
             block = self.graph.block(len(rows))
-            texts = self.reader.fill(block, rows)
+            texts = self.fill(block, rows)
             ready = perf_counter()
             labels, probabilities = block.score(texts)
             found: Scores = labels, probabilities.tolist()

@@ -214,10 +214,6 @@ class Tensor:
             return None
         return list(zip(tensor, strict=True))
 
-    def fill(self, block: Block, rows: Rows) -> Sequence[str | None]:
-        """Never called: a graph of images or sequences has no blocks."""
-        raise NotImplementedError
-
     def feeds(self, rows: Rows) -> Feeds:
         """The graph's inputs.
 

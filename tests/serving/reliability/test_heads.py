@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from serving.answering import Route
 from serving.heads import ALL, LONGEST, MOST, Head, Heads
+from serving.protocol import invocations
 from tests.serving.reliability.made import TASK, Registry
 from tests.serving.reliability.running import Serving, run, serving
 from tests.serving.reliability.test_connections import Line, request
 
 pytestmark = pytest.mark.xdist_group("reliability")
 
+HEAD = Head(Route("invocations", invocations, TASK, "1", f"{TASK}/1"), [], 4)
 LIVE = b"GET /live HTTP/1.1\r\nHost: here\r\n\r\n"
 REQUESTS = [
     *(request(1, start) for start in range(8)),
@@ -137,7 +140,7 @@ def test_so_many_heads_are_not_kept() -> None:
         heads = Heads()
         for number in range(count):
             data = b"POST /%d HTTP/1.1\r\nX: %b\r\n\r\nbody" % (number, b"x" * more)
-            heads.keep(data, Head(None, [], 4), connections)  # type: ignore[arg-type]
+            heads.keep(data, HEAD, connections)
         return len(heads.known)
 
     assert kept(MOST, 1) == MOST
@@ -146,5 +149,5 @@ def test_so_many_heads_are_not_kept() -> None:
     assert kept(MOST, ALL * 2) == 1
     assert kept(MOST, 1, LONGEST) == 0
     heads = Heads()
-    heads.keep(b"POST / HTTP/1.1\r\n\r\nbody and more", Head(None, [], 4), 1)  # type: ignore[arg-type]
+    heads.keep(b"POST / HTTP/1.1\r\n\r\nbody and more", HEAD, 1)
     assert not heads.known
