@@ -52,10 +52,11 @@ class Table:
         self.contract = contract
         columns = contract.columns
         kinds = [column.kind for column in columns]
-        self.numbers = [place for place, kind in enumerate(kinds) if kind in ("number", "boolean")]
-        self.texts = [place for place, kind in enumerate(kinds) if kind in ("category", "text")]
+        self.numbers, self.texts, self.times = (
+            [contract.names.index(name) for name in names]
+            for names in (contract.numbers, contract.texts, contract.times)
+        )
         self.pick_numbers, self.pick_texts = _pick(self.numbers), _pick(self.texts)
-        self.times = [place for place, kind in enumerate(kinds) if kind == "time"]
         fields = [(f"c{place}", TYPES[column.kind]) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
         rows = _list_of(msgspec.defstruct("Row", fields, rename=names))

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,16 +103,14 @@ def test_the_stage_of_a_version_is_shown_as_it_is_now(registry: Registry, tmp_pa
     registry.client.set_registered_model_alias(TASK, "kept", MLP)
     with serving(registry, tmp_path, *DEFAULT) as server:
         path, body = ask("split", rows(1), f"{TASK}/{reference}")
+
+        def shown(stage: str) -> bool:
+            good(server.post(path, **body))
+            return (good(server.get(f"/models/{TASK}/{reference}")).json()["stage"] or "None") == stage
+
         for stage in ("Staging", "None", "Archived"):
             registry.client.transition_model_version_stage(TASK, MLP, stage)
-            eventually(
-                lambda stage=stage: (  # type: ignore[misc]
-                    good(server.post(path, **body))
-                    and good(server.get(f"/models/{TASK}/{reference}")).json()["stage"]
-                    == (None if stage == "None" else stage)
-                ),
-                SOON,
-            )
+            eventually(partial(shown, stage), SOON)
 
 
 def test_a_move_is_followed_within_two_seconds_by_every_worker_and_address(registry: Registry, tmp_path: Path) -> None:
